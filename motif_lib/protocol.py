@@ -1,0 +1,72 @@
+r"""The round protocol: the only place that writes the prompts of a round and reads its reply.
+
+A reply is `<reasoning>..</reasoning>` and then `<answer>..</answer>`. What stands in the answer of round r is handed to
+round r+1 inside `<progress>`; in the last round it is the final answer in `\boxed{}`. The number of rounds n is a
+parameter: the reference code writes "3 rounds" and "third" into its strings. The wording is ours, so that questions and
+notes, which are hostile text, stay inside their own tags (`neutralise`).
+"""
+
+from __future__ import annotations
+
+import re
+
+SYSTEM = (
+    "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
+    "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
+)
+TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>", "<progress>", "</progress>")
+NO_NOTE = "(no progress note)"
+
+_OUR_TAG = re.compile(r"<(\s*/?\s*(?:reasoning|answer|progress)\b)", re.IGNORECASE)
+_CHAT_TOKEN = re.compile(r"<([|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[(/?INST)\]")
+_ROUND_LINE = re.compile(r"(?im)^(\s*)(round\s+\d+\s+of\s+\d+)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+
+
+def neutralise(text: str) -> str:
+    """Make foreign text harmless inside a prompt: it can neither end its turn, nor open or close one of our tags,
+    nor state another round than the one it is in. Ordinary text comes back unchanged.
+
+    `<answer>` becomes `‹answer>`, `<|im_end|>` becomes `‹|im_end|›`; control and direction characters are dropped.
+    """
+    text = _CONTROL.sub("", text)
+    text = _OUR_TAG.sub(r"‹\1", text)
+    text = _CHAT_TOKEN.sub(lambda match: f"‹{match[1]}›" if match[1] else f"({match[2]})", text)
+    return _ROUND_LINE.sub(r"\1(\2)", text)
+
+
+def messages(question: str, round: int, num_rounds: int, progress: str | None = None) -> list[dict[str, str]]:
+    """Chat messages of one round.
+
+    Args:
+        question: the problem, hostile text.
+        round: 1-based round.
+        num_rounds: n; round n asks for the final answer.
+        progress: the note of the round before; None in round 1. An empty note reads `NO_NOTE`.
+    """
+    user = neutralise(question.strip())
+    if progress is not None:
+        user += f"\n<progress>\n{neutralise(progress.strip()) or NO_NOTE}\n</progress>"
+    user += f"\nRound {round} of {num_rounds}."
+    if round == num_rounds:
+        user += " Last round: give the final answer."
+    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+
+
+def reply_text(reasoning: str, answer: str) -> str:
+    """A reply in the protocol's format, as `messages` asks for it."""
+    return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
+
+
+def read_answer(text: str) -> str | None:
+    """The text of the last complete `<answer>`, stripped; None if there is none (for instance a reply cut off)."""
+    answers = _ANSWER.findall(text)
+    return answers[-1].strip() if answers else None
+
+
+def read_reasoning(text: str) -> str | None:
+    """The text of the last complete `<reasoning>`, stripped; None if there is none."""
+    found = _REASONING.findall(text)
+    return found[-1].strip() if found else None

@@ -1,0 +1,140 @@
+"""The plain records that travel through the library, each one line of JSON.
+
+A `Question` becomes, round by round, a list of `Reply`s: one `Trajectory`. `k` trajectories that share their first
+reply, together with what they earned, are one `Trace`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_LINE = 1_000_000  # characters; a longer line in a trace file is refused instead of read into memory
+
+
+@dataclass(frozen=True)
+class Question:
+    """One problem and its gold answer, the same for every task.
+
+    Args:
+        text: what the model is asked.
+        gold: the reference answer, as the task writes it (no `####`, no box).
+        task: name of the task; `verify` chooses its rules by it.
+        id: stable name of the row, for reports and paired tests.
+        length: number of reasoning steps of the problem where the task knows it (Ledger: days), else None.
+        tags: what a report may group by, such as `{"level": 3, "subject": "Algebra"}`.
+    """
+
+    text: str
+    gold: str
+    task: str = "ledger"
+    id: str = ""
+    length: int | None = None
+    tags: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one round got and gave: the exact prompt, the text, and what of it the next round will see.
+
+    Args:
+        round: 1-based number of the round.
+        prompt: chat messages as sent, `[{"role": ..., "content": ...}, ...]`.
+        text: the completion, without the end-of-turn token.
+        carried: the note that the next round sees; `""` after the last round.
+        finished: False if the token budget cut the reply off.
+        prompt_tokens: tokens of the rendered prompt.
+        tokens: tokens of the completion, the end-of-turn token counted.
+    """
+
+    round: int
+    prompt: list[dict[str, str]]
+    text: str
+    carried: str
+    finished: bool
+    prompt_tokens: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The replies of rounds 1..n to one question; the last one holds the answer."""
+
+    question: Question
+    replies: tuple[Reply, ...]
+
+    @property
+    def final(self) -> str:
+        """Text of the last round's reply."""
+        return self.replies[-1].text
+
+    @property
+    def tokens(self) -> int:
+        """Completion tokens of all rounds together."""
+        return sum(reply.tokens for reply in self.replies)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One branch point: k trajectories that share a reply, their outcomes, and the reward that reply earned."""
+
+    trajectories: tuple[Trajectory, ...]
+    outcomes: tuple[float | None, ...]
+    reward: float | None
+    step: int | None = None
+
+
+def to_json(record: Any) -> str:
+    """One line of JSON for a record."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+
+
+def _trajectory(data: dict[str, Any]) -> Trajectory:
+    return Trajectory(Question(**data["question"]), tuple(Reply(**reply) for reply in data["replies"]))
+
+
+def trajectory_from_json(line: str) -> Trajectory:
+    """Inverse of `to_json` for a `Trajectory`."""
+    return _trajectory(json.loads(line))
+
+
+def trace_from_json(line: str) -> Trace:
+    """Inverse of `to_json` for a `Trace`."""
+    data = json.loads(line)
+    trajectories = tuple(_trajectory(trajectory) for trajectory in data["trajectories"])
+    return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
+
+
+def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:
+    """Write records, one JSON line each."""
+    with open(path, "a" if append else "w", encoding="utf-8") as file:
+        file.writelines(to_json(record) + "\n" for record in records)
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a JSONL file.
+
+    Raises:
+        ValueError: naming file and row, for a line over `MAX_LINE` characters or one that is not JSON.
+    """
+    with open(path, encoding="utf-8") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise ValueError(f"{path}, row {number}: longer than {MAX_LINE} characters; split or drop this row")
+            if line.strip():
+                try:
+                    json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
+                yield line
+
+
+def read_traces(path: str | Path) -> list[Trace]:
+    """All traces of a `traces.jsonl`."""
+    return [trace_from_json(line) for line in read_lines(path)]
