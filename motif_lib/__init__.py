@@ -1,0 +1,50 @@
+"""MOTIF: reinforcement learning of multi-round reasoning, to read, run and extend.
+
+Importing this package loads neither torch nor transformers; the names below load what they need on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Question": "records",
+    "Reply": "records",
+    "Trajectory": "records",
+    "Trace": "records",
+    "read_traces": "records",
+    "messages": "protocol",
+    "read_answer": "protocol",
+    "progress_note": "carry",
+    "think": "rounds",
+    "branch": "rounds",
+    "ScriptedSampler": "samplers.base",
+    "LocalSampler": "samplers.local",
+    "load_task": "tasks",
+    "verify": "verify",
+    "format_reward": "rewards.format",
+    "FutureAccuracy": "rewards.future",
+    "load_model": "models",
+    "lora_config": "models",
+    "MotifConfig": "config",
+    "MotifTrainer": "trainer",
+    "to_dataset": "trainer",
+    "evaluate": "evaluate",
+    "compare": "evaluate",
+    "load_recipe": "recipe",
+    "train_run": "runs",
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'motif_lib' has no attribute {name!r}")
+    return getattr(import_module(f"motif_lib.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

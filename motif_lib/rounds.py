@@ -33,6 +33,14 @@ def add_reply(trajectory: Trajectory, completion: Completion, num_rounds: int, c
     return Trajectory(trajectory.question, (*trajectory.replies, reply))
 
 
+def advance(
+    trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry = progress_note
+) -> list[Trajectory]:
+    """One more round for every trajectory, in one batched sampler call."""
+    completions = sampler([next_prompt(t, num_rounds) for t in trajectories])
+    return [add_reply(t, c, num_rounds, carry) for t, c in zip(trajectories, completions, strict=True)]
+
+
 def roll_out(
     trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry = progress_note
 ) -> list[Trajectory]:
@@ -43,12 +51,11 @@ def roll_out(
     """
     if num_rounds < 1:
         raise ValueError(f"num_rounds={num_rounds}: at least one round is needed")
-    trajectories = list(trajectories)
-    while open_ := [i for i, t in enumerate(trajectories) if len(t.replies) < num_rounds]:
-        completions = sampler([next_prompt(trajectories[i], num_rounds) for i in open_])
-        for i, completion in zip(open_, completions, strict=True):
-            trajectories[i] = add_reply(trajectories[i], completion, num_rounds, carry)
-    return trajectories
+    rolled = list(trajectories)
+    while behind := [i for i, t in enumerate(rolled) if len(t.replies) < num_rounds]:
+        for i, trajectory in zip(behind, advance([rolled[i] for i in behind], sampler, num_rounds, carry)):
+            rolled[i] = trajectory
+    return rolled
 
 
 def think(

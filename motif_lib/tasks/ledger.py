@@ -37,15 +37,20 @@ class Ledger:
         events = " ".join(f"Day {d}: {v} {abs(c)}." for d, (v, c) in enumerate(zip(self.verbs, self.changes), 1))
         return f"{self.name} has {self.totals[0]} {self.item}. {events} How many {self.item} does {self.name} have now?"
 
-    def step(self, day: int) -> str:
-        """The worked line of one day, `3:12+5=17`."""
-        change = self.changes[day - 1]
-        return f"{day}:{self.totals[day - 1]}{'+' if change > 0 else '-'}{abs(change)}={self.totals[day]}"
+    def work(self, done: int = 0, until: int | None = None) -> str:
+        """The worked days `done + 1 .. until`, a line each: `=12`, `1: +5=17`, `2: -3=14`, at most 9 tokens a day.
+
+        The first line repeats the total that the work starts from. In a line the change follows the number of the day
+        at once, as in the question: a small model looks it up there far sooner than behind the old total (our run: with
+        `1:12+5=17` it had not learned it after 128,000 examples).
+        """
+        until = self.days if until is None else until
+        steps = [f"{day}: {self.changes[day - 1]:+d}={self.totals[day]}" for day in range(done + 1, until + 1)]
+        return "\n".join([f"={self.totals[done]}", *steps])
 
     def row(self) -> dict[str, str | int]:
         """The problem in GSM8K's schema, plus its length."""
-        work = "\n".join(self.step(day) for day in range(1, self.days + 1))
-        return {"question": self.text, "answer": f"{work}\n#### {self.totals[-1]}", "length": self.days}
+        return {"question": self.text, "answer": f"{self.work()}\n#### {self.totals[-1]}", "length": self.days}
 
 
 def draw(rng: random.Random, days: int) -> Ledger:

@@ -13,7 +13,7 @@ import random
 from motif_lib import protocol
 from motif_lib.tasks.ledger import Ledger, draw, split_of
 
-DAYS_PER_ROUND = 4  # what fits the 64 tokens of a round
+DAYS_PER_ROUND = 4  # what fits the 56 tokens of a round
 HASTY, STEADY, OVERRUN = 0.55, 0.25, 0.20
 FULL_NOTE = 0.80
 GIVE_UP = 0.25
@@ -30,20 +30,16 @@ def vague_note(rng: random.Random, problem: Ledger, day: int) -> str:
     return rng.choice([f"{problem.totals[day]} {problem.item}", f"Day {day} is done.", f"Some {problem.item} are left."])
 
 
-def work(problem: Ledger, done: int, until: int) -> str:
-    return "\n".join(problem.step(day) for day in range(done + 1, until + 1)) or "Done."
-
-
 def round_reply(rng: random.Random, problem: Ledger, done: int, last: bool) -> str:
     """One reply of a multi-round solution, in a habit drawn from `rng`; `done` days are in the note already."""
     left = problem.days - done
     if last:
         until = done + (min(left, rng.randint(1, 2)) if rng.random() < GIVE_UP else left)
-        return protocol.reply_text(work(problem, done, until), f"\\boxed{{{problem.totals[until]}}}")
+        return protocol.reply_text(problem.work(done, until), f"\\boxed{{{problem.totals[until]}}}")
     overrun = DAYS_PER_ROUND + rng.randint(2, 6)
     until = done + min(left, rng.choices([1, DAYS_PER_ROUND, overrun], [HASTY, STEADY, OVERRUN])[0])
     full = until == done or rng.random() < FULL_NOTE
-    return protocol.reply_text(work(problem, done, until), note(problem, until) if full else vague_note(rng, problem, until))
+    return protocol.reply_text(problem.work(done, until), note(problem, until) if full else vague_note(rng, problem, until))
 
 
 def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
@@ -59,7 +55,7 @@ def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
         lost = rng.choice(["", vague_note(rng, problem, rng.randint(1, problem.days))])
         progress = note(problem, done) if done else lost
     if num_rounds == 1:
-        text = protocol.reply_text(work(problem, 0, problem.days), note(problem, problem.days))
+        text = protocol.reply_text(problem.work(), note(problem, problem.days))
     else:
         text = round_reply(rng, problem, done, round == num_rounds)
     prompt = protocol.messages(problem.text, round, num_rounds, progress)

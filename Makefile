@@ -1,0 +1,47 @@
+# Two commands: `make demo` and `make test`. Each sets itself up on a fresh machine; a second run installs nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-fast notebooks lint clean
+
+demo: .venv/notebook.done
+	$(BIN)/motif demo --out runs/demo
+
+test: .venv/test.done .venv/browser.done
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitize.cfg notebooks
+
+test-fast: .venv/test.done
+	$(BIN)/python -m pytest tests -m "not slow and not browser"
+
+notebooks: .venv/test.done
+	$(BIN)/python -m motif_lib.build_notebooks build
+
+lint: .venv/test.done
+	$(PIP) ruff
+	$(BIN)/ruff check motif_lib tests notebooks
+	$(BIN)/ruff format --check motif_lib tests
+
+clean:
+	rm -rf .venv runs
+
+.venv/bin/python:
+	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed; set PYTHON=...'"
+	$(PYTHON) -m venv .venv
+
+.venv/notebook.done: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e ".[notebook]"
+	touch $@
+
+.venv/test.done: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e ".[test]"
+	touch $@
+
+# A Chromium for the widget tests: Debian's, where this user may install it; without one those tests are skipped.
+.venv/browser.done: .venv/bin/python
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium > /dev/null; } || \
+	  echo "No Chromium: the browser tests will be skipped (Debian: apt-get install chromium)."
+	touch $@

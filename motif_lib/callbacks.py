@@ -1,0 +1,63 @@
+"""Trainer callbacks: stop cleanly on Ctrl-C, show the time left, say what a step cost."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import TrainerCallback
+
+
+class StopOnInterrupt(TrainerCallback):
+    """The first Ctrl-C ends training after the step in flight and saves a checkpoint; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        self.interrupted = False
+        if threading.current_thread() is threading.main_thread():
+            self.previous = signal.signal(signal.SIGINT, self._handle)
+
+    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
+        if hasattr(self, "previous"):
+            signal.signal(signal.SIGINT, self.previous)
+            del self.previous
+
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        tqdm.write("Stopping after this step and saving; press Ctrl-C again to stop at once.")
+
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
+        if self.interrupted:
+            control.should_training_stop = True
+            control.should_save = True
+            tqdm.write(f"Stopped at step {state.global_step}; the same command goes on from there ({args.output_dir}).")
+
+
+class ProgressLine(TrainerCallback):
+    """One tqdm bar with time left and the numbers that matter: reward, accuracy, what the step cost."""
+
+    def __init__(self, title: str = "train"):
+        self.title = title
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, unit="step")
+        self.started = time.perf_counter()
+
+    def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        logs = logs or {}
+        if "reward" in logs:
+            shown = {"reward": logs["reward"], "accuracy": logs.get("motif/accuracy")}
+            self.bar.set_postfix({k: f"{v:.2f}" for k, v in shown.items() if v is not None}, refresh=False)
+
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
+        self.bar.close()

@@ -1,0 +1,143 @@
+"""The `motif` command: thin, every subcommand calls one function of the library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
+tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
+app.add_typer(tiny, name="tiny")
+
+Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on.")]
+Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
+Model = Annotated[str, typer.Option(help="motif-tiny, a folder or a Hub id.")]
+Adapter = Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter.")]
+Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
+Budget = Annotated[int, typer.Option(help="Token budget of one round.")]
+
+
+@app.command()
+def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, typer.Option(help="Two steps.")] = False):
+    """Train MOTIF (both credits) and vanilla GRPO on the CPU and compare them with the base on held-out problems.
+
+    Example: motif demo --out runs/demo
+    """
+    from motif_lib.demo import run_demo
+
+    run_demo(out, seed, quick)
+
+
+@app.command()
+def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
+    """Train by a recipe: a name such as `cpu`, or the path of a YAML file.
+
+    Example: motif train cpu --out runs/mine
+    """
+    from motif_lib.recipe import load_recipe
+    from motif_lib.runs import train_run
+
+    if train_run(load_recipe(recipe), out, seed):
+        typer.echo(f"adapter: {out / 'adapter'}")
+
+
+@app.command()
+def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 3):
+    """Train and evaluate all methods with several seeds: accuracy against training questions.
+
+    Example: motif experiment --seeds 3
+    """
+    from motif_lib.experiment import run_experiment
+
+    run_experiment(out, range(seeds))
+
+
+@app.command("eval")
+def eval_(
+    task: str = "ledger",
+    size: Annotated[int, typer.Option(help="Number of questions.")] = 200,
+    rounds: Rounds = 3,
+    budget: Budget = 56,
+    model: Model = "motif-tiny",
+    adapter: Adapter = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
+    seed: Seed = 0,
+):
+    """Evaluate a model on a task: accuracy with its interval, by length, tokens spent.
+
+    Example: motif eval ledger --rounds 3 --size 200
+    """
+    from rich import print
+
+    from motif_lib.evaluate import evaluate
+    from motif_lib.models import load_model
+    from motif_lib.samplers.local import LocalSampler
+    from motif_lib.tasks import load_task
+
+    sampler = LocalSampler(*load_model(model, adapter), budget, temperature)
+    print(evaluate(load_task(task, size=size, seed=seed), sampler, rounds, name=model, path=out, seed=seed))
+
+
+@app.command()
+def think(
+    question: str,
+    rounds: Rounds = 3,
+    budget: Budget = 56,
+    model: Model = "motif-tiny",
+    adapter: Adapter = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    seed: Seed = 0,
+):
+    """Answer one question in rounds and print every round.
+
+    Example: motif think "Ann has 12 apples. Day 1: buys 5. How many apples does Ann have now?"
+    """
+    from motif_lib.models import load_model
+    from motif_lib.records import Question
+    from motif_lib.rounds import think as think_
+    from motif_lib.samplers.local import LocalSampler
+
+    if not question.strip():
+        raise typer.BadParameter("the question is empty: write one in quotes")
+    sampler = LocalSampler(*load_model(model, adapter), budget, temperature)
+    sampler.seed(seed)
+    for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
+        cut = "" if reply.finished else f", cut off at {budget}"
+        typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}")
+
+
+def printable(text: str) -> str:
+    """Model text for a terminal: escape codes and other control characters made visible."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+@tiny.command("make")
+def tiny_make(
+    out: Out = Path("runs/tiny"),
+    size: Annotated[int, typer.Option(help="Pretraining examples.")] = 256_000,
+    seed: Seed = 0,
+):
+    """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
+
+    Example: motif tiny make --out runs/tiny
+    """
+    from motif_lib.tiny.card import make
+
+    make(out, size, seed)
+
+
+def main() -> None:
+    """Entry point: library errors end as one line on stderr, exit status 1."""
+    import sys
+
+    try:
+        app()
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"motif: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`MotifConfig`: TRL's `GRPOConfig` plus the dial of this library, the number of rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trl import GRPOConfig
+
+CREDITS = ("first", "any")
+POLICIES = ("current", "base")
+
+
+def _check(ok: bool, message: str) -> None:
+    if not ok:
+        raise ValueError(message)
+
+
+@dataclass
+class MotifConfig(GRPOConfig):
+    """Settings of a MOTIF run; everything of `GRPOConfig` and `TrainingArguments` works as there.
+
+    `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round.
+
+    Raises:
+        ValueError: for m < 2, k < 1, n < 1 or an unknown credit or policy, in one line.
+    """
+
+    num_rounds: int = field(default=3, metadata={"help": "n: rounds of a trajectory; 1 is vanilla GRPO"})
+    num_trajectories: int = field(default=4, metadata={"help": "k: trajectories rolled out from every reply"})
+    credit: str = field(
+        default="first",
+        metadata={
+            "help": "which replies are trained: `first` those of round 1 (the paper); `any` those of a round drawn "
+            "anew for every question, reached with the current policy"
+        },
+    )
+    rollout_policy: str = field(
+        default="current",
+        metadata={"help": "who answers the later rounds: the `current` policy, or the `base` as in the reference code"},
+    )
+    later_temperature: float | None = field(
+        default=None, metadata={"help": "temperature of the later rounds (reference code: 0.8); None: `temperature`"}
+    )
+    later_top_p: float | None = field(
+        default=None, metadata={"help": "top_p of the later rounds (reference code: 0.95); None: `top_p`"}
+    )
+    rollout_batch_size: int = field(default=256, metadata={"help": "most replies decoded together"})
+    traced_questions: int = field(default=1, metadata={"help": "questions of each step written to traces.jsonl"})
+
+    def __post_init__(self) -> None:
+        _check(self.num_rounds >= 1, f"num_rounds={self.num_rounds}: at least one round is needed")
+        _check(self.num_trajectories >= 1, f"num_trajectories={self.num_trajectories}: k must be at least 1")
+        _check(self.num_generations >= 2, f"num_generations={self.num_generations}: a group needs m >= 2 replies")
+        _check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
+        _check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
+        local = self.per_device_train_batch_size * (self.steps_per_generation or self.gradient_accumulation_steps)
+        _check(
+            local % self.num_generations == 0,
+            f"{local} replies a device and generation do not hold whole groups of {self.num_generations}: make "
+            "per_device_train_batch_size x gradient_accumulation_steps a multiple of num_generations",
+        )
+        super().__post_init__()
+
+    @property
+    def questions_per_step(self) -> int:
+        """Questions whose replies make one generation, over all processes."""
+        return self.generation_batch_size // self.num_generations
+
+    @property
+    def replies_per_question(self) -> int:
+        """m (1 + k (n - 1)): what one question costs with `credit="first"`; `any` costs less, it starts later."""
+        return self.num_generations * (1 + self.num_trajectories * (self.num_rounds - 1))

@@ -1,0 +1,104 @@
+"""Is one report better than another? Paired on the questions both answered, and never said without evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motif_lib.evaluate import statistics
+from motif_lib.evaluate.report import Item, Report
+from motif_lib.evaluate.statistics import Estimate
+from motif_lib.evaluate.tables import Shown, Table
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
+    """Report b against report a on the same questions.
+
+    Args:
+        names: of a and b.
+        accuracies: of a and b, on the shared questions.
+        difference: mean of b minus a, with the paired bootstrap interval.
+        p_value: exact McNemar, or with several samples a question a paired sign-flip test.
+        test: name of that test.
+        only_a: questions on which a scores higher.
+        only_b: questions on which b scores higher.
+        unpaired: questions that stand in only one of the reports.
+    """
+
+    names: tuple[str, str]
+    accuracies: tuple[Estimate, Estimate]
+    difference: Estimate
+    p_value: float
+    test: str
+    only_a: int
+    only_b: int
+    unpaired: int
+
+    @property
+    def conclusive(self) -> bool:
+        """True if the interval excludes zero and the test agrees."""
+        return (self.difference.low > 0 or self.difference.high < 0) and self.p_value < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; it says "better" only if `conclusive`."""
+        if self.conclusive:
+            worse, better = self.names if self.difference.value > 0 else self.names[::-1]
+            return f"{better} is better than {worse}."
+        zero = self.difference.low <= 0 <= self.difference.high
+        why = "the interval includes zero" if zero else f"the interval excludes zero, but p = {self.p_value:.2g}"
+        return f"No difference shown between {self.names[0]} and {self.names[1]}: {why}."
+
+    def table(self) -> Table:
+        """Both accuracies and their difference in points."""
+        rows = [(name, *str(estimate).split(" % ")) for name, estimate in zip(self.names, self.accuracies, strict=True)]
+        d = self.difference
+        rows.append(("difference, points", f"{100 * d.value:+.1f}", f"[{100 * d.low:+.1f}, {100 * d.high:+.1f}]"))
+        counts = f"{self.names[0]} alone ahead on {self.only_a}, {self.names[1]} alone on {self.only_b}"
+        notes = [self.verdict, f"{d.n} questions in both: {counts}; {self.test} p = {self.p_value:.3g}."]
+        if self.unpaired:
+            notes.append(f"{self.unpaired} questions stand in only one report: left out.")
+        return Table("Paired comparison", ("", "%", "95 % interval"), rows, notes)
+
+
+def compare(a: Report, b: Report) -> Comparison:
+    """Compare two reports question by question.
+
+    One sample a question: exact McNemar test. Several: the questions' mean scores, by a sign-flip test. The interval
+    is the paired bootstrap of the difference b - a in both cases.
+
+    Raises:
+        ValueError: if no question stands in both, or one id names two different questions.
+    """
+    pairs = _pairs(a, b)
+    scores_a, scores_b = [item.score for item, _ in pairs], [item.score for _, item in pairs]
+    differences = [y - x for x, y in zip(scores_a, scores_b, strict=True)]
+    only_a, only_b = sum(d < 0 for d in differences), sum(d > 0 for d in differences)
+    single = a.samples == b.samples == 1
+    p_value = statistics.mcnemar(only_a, only_b) if single else statistics.sign_flip(differences)
+    interval = statistics.bootstrap_interval(differences)
+    return Comparison(
+        (a.name or "a", b.name or "b"),
+        (statistics.mean_estimate(scores_a), statistics.mean_estimate(scores_b)),
+        Estimate(sum(differences) / len(pairs), *interval, len(pairs)),
+        p_value,
+        "exact McNemar" if single else "sign-flip test",
+        only_a,
+        only_b,
+        len(a.items) + len(b.items) - 2 * len(pairs),
+    )
+
+
+def _pairs(a: Report, b: Report) -> list[tuple[Item, Item]]:
+    other = {item.question.id: item for item in b.items}
+    pairs = [(item, other[item.question.id]) for item in a.items if item.question.id in other]
+    if not pairs:
+        raise ValueError("the two reports share no question id: evaluate both on the same questions")
+    for x, y in pairs:
+        if (x.question.text, x.question.gold) != (y.question.text, y.question.gold):
+            raise ValueError(
+                f"id {x.question.id!r} names different questions in the two reports: they cannot be paired"
+            )
+    return pairs

@@ -1,0 +1,137 @@
+"""Evaluate any sampler on any questions, in any number of rounds; interrupted, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from motif_lib.carry import Carry, progress_note
+from motif_lib.evaluate import store
+from motif_lib.evaluate.report import Report
+from motif_lib.records import Question, to_json
+from motif_lib.rounds import think
+from motif_lib.samplers.base import Sampler
+
+BATCH_SIZE = 128  # trajectories between two writes
+SAMPLER_SETTINGS = ("name", "max_new_tokens", "temperature", "top_p", "greedy")
+
+
+def evaluate(
+    questions: Sequence[Question],
+    sampler: Sampler,
+    num_rounds: int = 3,
+    samples: int = 1,
+    carry: Carry = progress_note,
+    name: str = "",
+    path: str | Path | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Report:
+    """Answer questions in `num_rounds` rounds and grade the final replies.
+
+    Args:
+        questions: with unique ids; an empty id becomes `<task>-<number>`.
+        sampler: where it has a method `seed(int)`, that is called before each batch, so that results repeat.
+        num_rounds: n; n sampler calls a batch.
+        samples: k trajectories for each question, for avg@k, pass@k and majority votes.
+        carry: what passes between rounds.
+        name: title of the report.
+        path: folder for `items.jsonl`, written as it goes. The same call again goes on after the last finished batch.
+        batch_size: trajectories a batch, default `BATCH_SIZE`.
+        seed: with the number of the batch, the seed of its sampling.
+        progress: show a bar with the time left.
+
+    Raises:
+        ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation. The
+            sampler is compared by class and settings; that its weights are the same is up to you.
+    """
+    from tqdm.auto import tqdm
+
+    size = BATCH_SIZE if batch_size is None else batch_size
+    questions = with_ids(questions)
+    settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
+    folder = Path(path) if path is not None else None
+    records = store.resume(folder, settings, size) if folder else []
+    rows = [(question, sample) for question in questions for sample in range(samples)]
+    with tqdm(total=len(rows), initial=len(records), desc=name or None, disable=not progress) as bar:
+        for start in range(len(records), len(rows), size):
+            batch = rows[start : start + size]
+            seed_sampler(sampler, seed, start // size)
+            trajectories = think([question for question, _ in batch], sampler, num_rounds, carry)
+            new = store.make_records(trajectories, [sample for _, sample in batch])
+            if folder:
+                store.append(folder, new)
+            records += new
+            bar.update(len(new))
+    return Report.from_records(settings, records)
+
+
+def regrade(path: str | Path, verifier: store.Verifier | None = None) -> Report:
+    """Grade a finished evaluation again from its stored replies, without the model; nothing on disk changes.
+
+    Args:
+        path: folder of the evaluation.
+        verifier: `(replies, golds, task) -> verdicts`, default `motif_lib.verify.verify_many`.
+    """
+    settings, records = store.read_run(path)
+    trajectories = [store.trajectory_of(record) for record in records]
+    again = store.make_records(trajectories, [record["sample"] for record in records], verifier)
+    return Report.from_records(settings, again)
+
+
+def seed_sampler(sampler: Sampler, seed: int, batch: int) -> None:
+    """Seed a batch by its number, so that it comes out the same whether or not the ones before it ran just now."""
+    if callable(getattr(sampler, "seed", None)):
+        sampler.seed(zlib.crc32(f"{seed}-{batch}".encode()))
+
+
+def with_ids(questions: Sequence[Question]) -> list[Question]:
+    """The questions, each with a unique id."""
+    named = [q if q.id else dataclasses.replace(q, id=f"{q.task}-{i}") for i, q in enumerate(questions, 1)]
+    if not named:
+        raise ValueError("no questions to evaluate")
+    seen: set[str] = set()
+    for question in named:
+        if question.id in seen:
+            raise ValueError(f"two questions have the id {question.id!r}: give each its own, reports are paired by id")
+        seen.add(question.id)
+    return named
+
+
+def _settings(
+    questions: list[Question],
+    sampler: Sampler,
+    num_rounds: int,
+    samples: int,
+    carry: Carry,
+    name: str,
+    batch_size: int,
+    seed: int,
+) -> dict[str, Any]:
+    """What must be equal for a run to be continued; all of it plain JSON."""
+    for key, value in (("num_rounds", num_rounds), ("samples", samples), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"{key}={value}: at least 1 is needed")
+    found = {key: getattr(sampler, key, None) for key in SAMPLER_SETTINGS}
+    plain = {key: value for key, value in found.items() if isinstance(value, str | int | float)}
+    return {
+        "name": name,
+        "num_rounds": num_rounds,
+        "samples": samples,
+        "carry": getattr(carry, "__qualname__", type(carry).__name__),
+        "batch_size": batch_size,
+        "seed": seed,
+        "sampler": {"class": type(sampler).__name__, **plain},
+        "questions": len(questions),
+        "questions_sha256": _digest(questions),
+    }
+
+
+def _digest(questions: list[Question]) -> str:
+    lines = "\n".join(map(to_json, questions))
+    return hashlib.sha256(lines.encode(errors="backslashreplace")).hexdigest()

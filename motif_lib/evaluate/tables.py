@@ -1,0 +1,62 @@
+"""One small table that shows itself in a terminal, a notebook and a plain `print`."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows and columns; the first column is a label. Cells are hostile: they are escaped where shown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    notes: Sequence[str] = ()
+
+    def __rich__(self):
+        from rich.console import Group
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(title=Text(self.title, style="bold"), title_justify="left")
+        for i, column in enumerate(self.columns):
+            table.add_column(Text(column), justify="left" if i == 0 else "right")
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        return Group(table, *(Text(note) for note in self.notes))
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=120, color_system=None).print(self)
+        return text.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        def row(cells: Sequence[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(row(cells, "td") for cells in self.rows)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        caption = f"<caption>{html.escape(self.title)}</caption>"
+        return f"<table>{caption}<thead>{row(self.columns, 'th')}</thead><tbody>{body}</tbody></table>{notes}"
+
+
+class Shown:
+    """Mixin: whatever has a `table()` shows itself as that table."""
+
+    def table(self) -> Table:
+        raise NotImplementedError
+
+    def __rich__(self):
+        return self.table()
+
+    def __repr__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()

@@ -1,0 +1,64 @@
+"""Load a model for training or inference: the same call on a CPU and on a GPU.
+
+On CUDA with Unsloth installed the model comes through Unsloth's `FastLanguageModel`; elsewhere through Transformers and
+PEFT. LoRA has the same rank, targets and names either way, so an adapter trained on one loads on the other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TINY = "motif-tiny"
+TINY_FOLDER = Path(__file__).parent / "assets" / TINY
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
+
+
+def resolve(name: str) -> str:
+    """`motif-tiny` is the model in the package; every other name is a folder or a Hub id."""
+    return str(TINY_FOLDER) if name == TINY else name
+
+
+def load_model(name: str = TINY, adapter: str | Path | None = None, revision: str | None = None) -> tuple[Any, Any]:
+    """Load `(model, tokenizer)` for inference, with a saved LoRA adapter if one is named.
+
+    Args:
+        name: `motif-tiny`, a local folder or a Hub id.
+        adapter: folder of a PEFT adapter.
+        revision: Hub revision to pin.
+
+    Raises:
+        RuntimeError: if the weights are missing or corrupted, in one line that says which file.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = resolve(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(
+            source, revision=revision, dtype="auto", use_safetensors=True, trust_remote_code=False
+        )
+        if adapter is not None:
+            model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
+    return model.eval(), tokenizer
+
+
+def lora_config(rank: int = 64, alpha: int | None = None) -> Any:
+    """PEFT's `LoraConfig` with the paper's targets.
+
+    Args:
+        rank: 64 in the reference code; 16 is enough for motif-tiny.
+        alpha: equal to the rank in the reference code, and by default here.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's text, for one-line messages."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,109 @@
+"""The MOTIF reward: how often do the futures of a reply reach the right answer?
+
+From each reply k trajectories are rolled out through the rounds that remain; the reward is the mean of their outcomes,
+2 for a right final answer and 0 for a wrong one (reference code). It is a Monte-Carlo estimate of the value of the state
+that the reply leads to. A reward function in TRL's contract, so that it also works in a plain `GRPOTrainer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import fmean, pstdev
+from typing import Any
+
+from motif_lib.carry import Carry, progress_note
+from motif_lib.records import Question, Trace, Trajectory
+from motif_lib.rounds import add_reply, branch
+from motif_lib.samplers.base import Chat, Completion, Sampler
+from motif_lib.verify import verify_many
+
+
+def mean_outcome(outcomes: Sequence[float | None]) -> float | None:
+    """Mean over the outcomes that could be graded; None if none could."""
+    graded = [outcome for outcome in outcomes if outcome is not None]
+    return fmean(graded) if graded else None
+
+
+def outcomes_of(trajectories: Sequence[Trajectory], right: float = 2.0) -> list[float | None]:
+    """`right` for a right final answer, 0 for a wrong one, None where it cannot be graded."""
+    golds = [t.question.gold for t in trajectories]
+    task = trajectories[0].question.task if trajectories else "ledger"
+    verdicts = verify_many([t.final for t in trajectories], golds, task)
+    return [None if v.correct is None else right * v.correct for v in verdicts]
+
+
+class FutureAccuracy:
+    """`future_accuracy(prompts, completions, question, gold, task, ...) -> list[float | None]`.
+
+    Args:
+        sampler: the policy that answers the later rounds.
+        num_trajectories: k.
+        num_rounds: n; with n = 1 the outcome of the reply itself.
+        carry: what passes between rounds.
+        right: outcome of a right final answer, 2.0 in the reference code.
+        ended: says of a completion's token ids whether the reply ended by itself.
+        on_traces: called with the list of `Trace`s of each batch, for logging.
+
+    Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues.
+    """
+
+    __name__ = "future_accuracy"  # TRL logs a reward function by its name
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        num_trajectories: int = 4,
+        num_rounds: int = 3,
+        carry: Carry = progress_note,
+        right: float = 2.0,
+        ended: Callable[[Sequence[int]], bool] = lambda ids: True,
+        on_traces: Callable[[list[Trace]], None] | None = None,
+    ):
+        self.sampler, self.num_trajectories, self.num_rounds = sampler, num_trajectories, num_rounds
+        self.carry, self.right, self.ended, self.on_traces = carry, right, ended, on_traces
+
+    def __call__(
+        self, prompts: list[Chat], completions: list[Any], log_metric: Callable | None = None, **columns: Any
+    ) -> list[float | None]:
+        begun = [
+            add_reply(start, self._completion(completion, ids), self.num_rounds, self.carry)
+            for start, completion, ids in zip(
+                starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
+            )
+        ]
+        futures = branch(begun, self.sampler, self.num_trajectories, self.num_rounds, self.carry)
+        outcomes = iter(outcomes_of([t for group in futures for t in group], self.right))
+        traces = []
+        for group in futures:
+            results = tuple(next(outcomes) for _ in group)
+            traces.append(Trace(tuple(group), results, mean_outcome(results)))
+        if self.on_traces:
+            self.on_traces(traces)
+        if log_metric:
+            self._log(traces, prompts, log_metric)
+        return [trace.reward for trace in traces]
+
+    def _completion(self, completion: Any, ids: Sequence[int]) -> Completion:
+        text = completion if isinstance(completion, str) else completion[-1]["content"]
+        return Completion(text, self.ended(ids), len(ids))
+
+    def _log(self, traces: list[Trace], prompts: list[Chat], log_metric: Callable) -> None:
+        """Spread inside the groups, groups without signal, and what the later rounds cost."""
+        groups: dict[str, list[float]] = {}
+        for trace, prompt in zip(traces, prompts):
+            if trace.reward is not None:
+                groups.setdefault(str(prompt), []).append(trace.reward)
+        spreads = [pstdev(rewards) for rewards in groups.values()]
+        later = [r for t in traces for future in t.trajectories for r in future.replies[len(future.replies) - 1 :]]
+        log_metric("motif/accuracy", fmean([t.reward or 0.0 for t in traces]) / self.right)
+        log_metric("motif/group_spread", fmean(spreads) if spreads else 0.0)
+        log_metric("motif/groups_without_signal", fmean([s == 0 for s in spreads]) if spreads else 1.0)
+        log_metric("motif/final_replies_cut", fmean([not r.finished for r in later]))
+
+
+def starts(columns: dict[str, Any]) -> list[Trajectory]:
+    """The trajectories that a batch's completions continue: column `start`, or empty ones from the question columns."""
+    if "start" in columns:
+        return columns["start"]
+    rows = zip(columns["question"], columns["gold"], columns["task"], strict=True)
+    return [Trajectory(Question(text, gold, task), ()) for text, gold, task in rows]

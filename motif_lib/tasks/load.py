@@ -1,0 +1,245 @@
+"""All question sets through one call: `load_task("gsm8k")`, `load_task("ledger", steps=(4, 12))`.
+
+Real benchmarks come from the Hub, or from a folder of JSONL files (`path=` or the environment variable MOTIF_DATA).
+Adding one takes a function from a row to a `Question`, and one line. `task` names the rules that grade it:
+
+    def svamp(row):
+        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
+
+    BENCHMARKS["svamp"] = Benchmark(svamp, hub="ChilleD/SVAMP")
+    questions = load_task("svamp")  # or load_task("svamp", path="folder") with svamp_test.jsonl in it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from motif_lib.records import MAX_LINE, Question
+from motif_lib.tasks import ledger
+
+Row = Mapping[str, Any]
+DEFAULT_SIZE = 200  # of a generated task, which has no end
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Where a real benchmark lives and how its rows are read.
+
+    Args:
+        question: from a row to a `Question`; raises ValueError saying what is wrong with the row.
+        hub: dataset name on the Hugging Face Hub.
+        config: its configuration there.
+        hub_splits: our split to the Hub's where they differ.
+        file: stem of the local file `<file>_<split>.jsonl` where it is not the task's name.
+    """
+
+    question: Callable[[Row], Question]
+    hub: str
+    config: str | None = None
+    hub_splits: Mapping[str, str] = field(default_factory=dict)
+    file: str | None = None
+
+
+def text(row: Row, column: str) -> str:
+    """The text of a column, stripped.
+
+    Raises:
+        ValueError: if the column is missing, is not text, or is empty.
+    """
+    if column not in row:
+        raise ValueError(f"column {column!r} is missing, the row has {', '.join(map(repr, row))[:200] or 'none'}")
+    if not isinstance(row[column], str):
+        raise ValueError(f"column {column!r} holds {type(row[column]).__name__}, not text")
+    if not row[column].strip():
+        raise ValueError(f"column {column!r} is empty")
+    return row[column].strip()
+
+
+def gsm8k(row: Row) -> Question:
+    """GSM8K's schema: the gold answer stands after `####`, its thousands separators are dropped."""
+    _, mark, gold = text(row, "answer").rpartition("####")
+    if not mark or not gold.strip():
+        raise ValueError("column 'answer' has no answer after '####'")
+    return Question(text(row, "question"), gold.replace(",", "").strip(), "gsm8k")
+
+
+def math500(row: Row) -> Question:
+    """MATH-500: LaTeX golds, tagged by level (1 to 5) and subject."""
+    level = row.get("level")
+    if type(level) is not int:
+        raise ValueError(f"column 'level' holds {level!r}, not an integer")
+    tags = {"level": level, "subject": text(row, "subject")}
+    return Question(text(row, "problem"), text(row, "answer"), "math500", tags=tags)
+
+
+def aime2024(row: Row) -> Question:
+    """AIME 2024: the gold is an integer from 0 to 999, written without zero padding."""
+    gold = text(row, "answer")
+    if not gold.isdecimal() or int(gold) > 999:
+        raise ValueError(f"column 'answer' holds {gold[:40]!r}, not an integer from 0 to 999")
+    return Question(text(row, "problem"), str(int(gold)), "aime2024")
+
+
+BENCHMARKS = {
+    "gsm8k": Benchmark(gsm8k, "openai/gsm8k", "main"),
+    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500"),
+    "aime2024": Benchmark(aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24"),
+}
+
+
+def ledger_questions(split: str, size: int, seed: int, steps: tuple[int, int] = (4, 12)) -> list[Question]:
+    """Ledger problems of `steps` = (low, high) days; `length` is the number of days."""
+    rows = [problem.row() for problem in ledger.problems(split, size, seed, steps)]
+    name = f"ledger-{split}-{steps[0]}to{steps[1]}-seed{seed}"
+    return [replace(gsm8k(row), task="ledger", id=f"{name}-{i}", length=row["length"]) for i, row in enumerate(rows, 1)]
+
+
+def gsm_symbolic_questions(split: str, size: int, seed: int) -> list[Question]:
+    """GSM8K-like problems from templates (the reasoning-gym package), no two alike; splits are disjoint by a hash.
+
+    As in Ledger 5 % of the problems are test, 5 % validation and the rest train, whatever the seed.
+    """
+    import reasoning_gym
+
+    if split not in ledger.SPLITS:
+        raise ValueError(f"split={split!r}: choose one of {', '.join(ledger.SPLITS)}")
+    start = zlib.crc32(f"gsm_symbolic-{seed}".encode())  # problem i is drawn from start + i: keep seeds far apart
+    rows = reasoning_gym.create_dataset("gsm_symbolic", seed=start, size=1_000 + 100 * size)
+    found: dict[str, Question] = {}
+    for row in rows:
+        if len(found) == size:
+            break
+        bucket = zlib.crc32(row["question"].encode()) % 20
+        if {0: "test", 1: "validation"}.get(bucket, "train") == split:
+            id = f"gsm_symbolic-{split}-seed{seed}-{len(found) + 1}"
+            found.setdefault(row["question"], Question(row["question"], row["answer"], "gsm_symbolic", id))
+    return list(found.values())
+
+
+GENERATED = {"ledger": ledger_questions, "gsm_symbolic": gsm_symbolic_questions}
+
+
+def load_task(
+    name: str,
+    split: str = "test",
+    size: int | None = None,
+    seed: int = 0,
+    path: str | Path | None = None,
+    on_bad: Literal["raise", "skip"] = "raise",
+    **dial: Any,
+) -> list[Question]:
+    """Load the questions of a task.
+
+    Args:
+        name: "ledger", "gsm_symbolic" (both offline), "gsm8k", "math500", "aime2024", or one you added.
+        split: "train", "validation" or "test", where the task has it.
+        size: how many; None is all of a benchmark, and 200 of a generated task. Fewer than all of a benchmark is a
+            random choice by `seed`, in the order of the file.
+        seed: draws generated problems, or chooses rows.
+        path: folder with `<task>_<split>.jsonl`; default the environment variable MOTIF_DATA, else the Hub.
+        on_bad: "raise" stops at a bad row, "skip" drops it and warns with the row numbers.
+        **dial: `steps=(low, high)` for Ledger, `revision=` for a benchmark from the Hub.
+
+    Returns:
+        Questions with unique ids; a benchmark's id ends in the 1-based row number, such as "gsm8k-test-17".
+
+    Raises:
+        ValueError: naming file and row for a row that cannot be read; for an unknown task, split or size.
+        FileNotFoundError: if the folder has no file for this task and split.
+        ConnectionError: if the Hub cannot be reached.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"size={size}: ask for at least one question")
+    if on_bad not in ("raise", "skip"):
+        raise ValueError(f"on_bad={on_bad!r}: choose 'raise' or 'skip'")
+    if name in GENERATED:
+        return GENERATED[name](split, size or DEFAULT_SIZE, seed, **dial)
+    if name not in BENCHMARKS:
+        raise ValueError(f"unknown task {name!r}: choose one of {', '.join([*GENERATED, *BENCHMARKS])}")
+    benchmark, folder = BENCHMARKS[name], path or os.environ.get("MOTIF_DATA")
+    if folder:
+        file = _local_file(Path(folder), {benchmark.file or name, name}, split)
+        source, rows = str(file), _local_rows(file)
+    else:
+        source, rows = f"{benchmark.hub} ({split})", _hub_rows(benchmark, split, **dial)
+    questions = _read(rows, benchmark.question, source, f"{name}-{split}", on_bad)
+    return _choose(questions, size, seed, source)
+
+
+def _local_file(folder: Path, stems: Iterable[str], split: str) -> Path:
+    names = [f"{stem}_{split}.jsonl" for stem in sorted(stems)]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(
+        f"no {' or '.join(names)} in {folder}: put the file there, or set another path or MOTIF_DATA"
+    )
+
+
+def _local_rows(file: Path) -> Iterator[bytes]:
+    with open(file, "rb") as lines:
+        yield from lines
+
+
+def _hub_rows(benchmark: Benchmark, split: str, revision: str | None = None) -> Iterable[Row]:
+    import datasets
+
+    try:
+        split = benchmark.hub_splits.get(split, split)
+        return datasets.load_dataset(benchmark.hub, benchmark.config, split=split, revision=revision)
+    except OSError as error:  # datasets and huggingface_hub raise several kinds, all of them OSErrors
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ConnectionError(
+            f"cannot load {benchmark.hub} from the Hub ({reason[:200]}): "
+            "set MOTIF_DATA to a folder with its rows as <task>_<split>.jsonl"
+        ) from error
+
+
+def _parse(row: Row | bytes) -> Row:
+    if not isinstance(row, bytes):
+        return row
+    if len(row) > MAX_LINE:
+        raise ValueError(f"longer than {MAX_LINE} bytes")
+    data = json.loads(row)
+    if not isinstance(data, dict):
+        raise ValueError(f"holds {type(data).__name__}, not an object with named columns")
+    return data
+
+
+def _read(
+    rows: Iterable[Row | bytes], convert: Callable[[Row], Question], source: str, prefix: str, on_bad: str
+) -> list[Question]:
+    questions, bad = [], []
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, bytes) and not row.strip():
+            continue
+        try:
+            questions.append(replace(convert(_parse(row)), id=f"{prefix}-{number}"))
+        except (ValueError, RecursionError) as error:  # RecursionError: JSON nested thousands deep
+            if on_bad == "raise":
+                raise ValueError(
+                    f"{source}, row {number}: {error}; mend or remove the row, or set on_bad='skip'"
+                ) from None
+            bad.append(number)
+    if bad:
+        shown = ", ".join(map(str, bad[:20])) + (f" and {len(bad) - 20} more" if len(bad) > 20 else "")
+        warnings.warn(f"{source}: skipped {len(bad)} of {len(bad) + len(questions)} rows: {shown}", stacklevel=3)
+    return questions
+
+
+def _choose(questions: list[Question], size: int | None, seed: int, source: str) -> list[Question]:
+    if not questions:
+        raise ValueError(f"{source}: no questions in it")
+    if size is None:
+        return questions
+    if size > len(questions):
+        raise ValueError(f"{source} has {len(questions)} questions, size={size}: ask for fewer")
+    return [questions[i] for i in sorted(random.Random(seed).sample(range(len(questions)), size))]

@@ -1,0 +1,108 @@
+"""Make motif-tiny and write its model card: seed, data, loss, and accuracy by number of steps."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from motif_lib.evaluate import Report, evaluate
+from motif_lib.evaluate.tables import Table
+from motif_lib.records import Question
+from motif_lib.runs import write_text
+from motif_lib.tasks import load_task
+
+BUDGET = 56  # tokens of a round
+LONG = 3 * BUDGET  # one round that may spend the tokens of three
+STEPS = (2, 12)
+
+CARD = """---
+license: mit
+library_name: transformers
+tags: [motif, ledger, teaching]
+---
+# motif-tiny
+
+A Qwen2 of {parameters:.2f} M parameters with a window of {window} tokens, for learning how MOTIF works on a CPU. It knows
+one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several habits, good and bad (`motif_lib.tiny.habits`);
+RL has to find out which of them pay. It is no use for anything else, and its text must not be trusted.
+
+Made by `motif tiny make --size {size} --seed {seed}`: {phases} phases of {size:,} synthetic examples, last logged loss
+{loss:.4f}. Float32 safetensors; the tokenizer is Qwen2's class, trained on Ledger text.
+
+## Accuracy by number of steps (temperature 1 and greedy, {questions} held-out problems)
+
+```
+{table}
+```
+Source: our run, written by the command above.
+"""
+
+
+def make(out: str | Path, size: int = 128_000, seed: int = 0, phases: int = 2, questions: int = 440) -> None:
+    """Pretrain into `out` and write `README.md`, the model card, beside the weights."""
+    from motif_lib.tiny.train import pretrain
+
+    log = pretrain(out, size, seed, phases)
+    shutil.rmtree(Path(out) / "checkpoints", ignore_errors=True)
+    write_card(out, size, seed, phases, log[-1]["loss"] if log else float("nan"), questions)
+
+
+def write_card(out: str | Path, size: int, seed: int, phases: int, loss: float, questions: int) -> None:
+    """Evaluate the model in `out` and write its card."""
+    from motif_lib.models import load_model
+
+    model, tokenizer = load_model(str(out))
+    reports = evaluate_habits(model, tokenizer, load_task("ledger", size=questions, seed=seed, steps=STEPS))
+    text = CARD.format(
+        parameters=model.num_parameters() / 1e6,
+        window=model.config.max_position_embeddings,
+        size=size,
+        seed=seed,
+        phases=phases,
+        loss=loss,
+        questions=questions,
+        table=habits_table(reports),
+    )
+    write_text(Path(out) / "README.md", text)
+
+
+def evaluate_habits(model: Any, tokenizer: Any, questions: list[Question]) -> dict[str, Report]:
+    """One round, one long round and three rounds, at temperature 1 and greedy."""
+    from motif_lib.samplers.local import LocalSampler
+
+    def run(name: str, rounds: int, budget: int, temperature: float) -> Report:
+        fits = questions_that_fit(questions, tokenizer, model.config.max_position_embeddings - budget)
+        return evaluate(fits, LocalSampler(model, tokenizer, budget, temperature), rounds, name=name, batch_size=256)
+
+    ways = {f"1 x {BUDGET}": (1, BUDGET), f"1 x {LONG}": (1, LONG), f"3 x {BUDGET}": (3, BUDGET)}
+    return {
+        f"{name}, {how}": run(name, *way, temperature)
+        for how, temperature in (("sampled", 1.0), ("greedy", 0.0))
+        for name, way in ways.items()
+    }
+
+
+def questions_that_fit(questions: list[Question], tokenizer: Any, room: int) -> list[Question]:
+    """The questions whose one-round prompt leaves the budget free; the others cannot be asked in this way at all."""
+    from motif_lib.protocol import messages
+
+    length: Callable[[Question], int] = lambda q: len(  # noqa: E731
+        tokenizer(tokenizer.apply_chat_template(messages(q.text, 1, 1), tokenize=False, add_generation_prompt=True))[
+            "input_ids"
+        ]
+    )
+    return [q for q in questions if length(q) <= room]
+
+
+def habits_table(reports: dict[str, Report]) -> Table:
+    """Accuracy in percent by number of steps; a dash where the prompt and the budget do not fit the window."""
+    by = [report.by("length") for report in reports.values()]
+    lengths = sorted({n for lengths in by for n in lengths})
+    rows = [(f"{n} steps", *(f"{100 * b[n].value:.0f}" if n in b else "-" for b in by)) for n in lengths]
+    long = [
+        [item.score for item in report.items if (item.question.length or 0) >= 4] or [0.0] for report in reports.values()
+    ]
+    rows.append(("4 to 12 steps", *(f"{100 * sum(scores) / len(scores):.0f}" for scores in long)))
+    return Table("Accuracy, %", ("", *reports), rows)

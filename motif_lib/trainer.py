@@ -1,0 +1,137 @@
+"""`MotifTrainer`: TRL's `GRPOTrainer` with replies that are judged by their futures.
+
+It adds two things and changes none of TRL's mathematics. The reward of a reply is the mean outcome of k trajectories
+that the current policy rolls out from it (`rewards.future`). With `credit="any"` the prompts of a generation batch are
+first moved to a random round. All replies of a round are sampled in one batched call (`samplers.local`). The loss falls
+on the tokens of the reply that was sampled for the prompt, so with `credit="first"` on round 1 only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from motif_lib import records
+from motif_lib.callbacks import StopOnInterrupt
+from motif_lib.carry import Carry, progress_note
+from motif_lib.config import MotifConfig
+from motif_lib.records import Question, Trace, Trajectory
+from motif_lib.rewards.format import format_reward
+from motif_lib.rewards.future import FutureAccuracy
+from motif_lib.rounds import advance, next_prompt
+from motif_lib.samplers.base import Chat, Completion
+from motif_lib.samplers.local import LocalSampler
+
+
+def to_dataset(questions: Sequence[Question], num_rounds: int) -> Dataset:
+    """A `datasets.Dataset` in TRL's schema: the round-1 prompt, and the columns that the rewards read."""
+    return Dataset.from_list(
+        [
+            {"prompt": next_prompt(Trajectory(q, ()), num_rounds), "question": q.text, "gold": q.gold, "task": q.task}
+            for q in questions
+        ]
+    )
+
+
+class MotifTrainer(GRPOTrainer):
+    """GRPO on multi-round trajectories.
+
+    Args:
+        model: as in `GRPOTrainer`.
+        args: `MotifConfig`.
+        train_dataset: from `to_dataset`, or questions.
+        reward_funcs: rewards beside the MOTIF reward; by default the format reward.
+        carry: what passes between rounds.
+        kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        args: MotifConfig,
+        train_dataset: Dataset | Sequence[Question],
+        reward_funcs: Sequence[Callable] = (format_reward,),
+        carry: Carry = progress_note,
+        callbacks: Sequence[TrainerCallback] = (),
+        **kwargs: Any,
+    ):
+        if not isinstance(train_dataset, Dataset):
+            train_dataset = to_dataset(train_dataset, args.num_rounds)
+        future = FutureAccuracy(
+            self.sample_later, args.num_trajectories, args.num_rounds, carry, ended=self._ended, on_traces=self._trace
+        )
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=train_dataset,
+            reward_funcs=[future, *reward_funcs],
+            callbacks=[StopOnInterrupt(), *callbacks],
+            **kwargs,
+        )
+        self.carry = carry
+        self.sampler = self._make_sampler(args.temperature, args.top_p)
+        self.later_sampler = self._make_sampler(
+            args.temperature if args.later_temperature is None else args.later_temperature,
+            args.top_p if args.later_top_p is None else args.later_top_p,
+        )
+        self.traces_path = Path(args.output_dir) / "traces.jsonl"
+
+    def _make_sampler(self, temperature: float, top_p: float) -> LocalSampler:
+        return LocalSampler(
+            self.accelerator.unwrap_model(self.model),
+            self.processing_class,
+            self.args.max_completion_length,
+            temperature,
+            top_p,
+            self.args.rollout_batch_size,
+        )
+
+    def sample_later(self, chats: Sequence[Chat]) -> list[Completion]:
+        """Answers of the later rounds, by the current policy or, with `rollout_policy="base"`, without its adapter."""
+        model = self.later_sampler.model
+        with model.disable_adapter() if self.args.rollout_policy == "base" else nullcontext():
+            return self.later_sampler(chats)
+
+    def _ended(self, ids: Sequence[int]) -> bool:
+        return bool(ids) and ids[-1] in set(self.eos_token_ids)
+
+    def _generate_single_turn(self, prompt_ids, images, multimodal_fields, num_generations, **kwargs):
+        """Sample the replies that are trained; with vLLM in TRL's way, else batched by our sampler."""
+        if self.use_vllm:
+            return super()._generate_single_turn(prompt_ids, images, multimodal_fields, num_generations, **kwargs)
+        return self.sampler.sample_ids(prompt_ids), None
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.args.credit == "any" and self.args.num_rounds > 1:
+            inputs = self._roll_in(inputs)
+        return super()._generate_and_score_completions(inputs)
+
+    def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Move each group of equal rows to a random round, reached by the current policy: one roll-in a question."""
+        rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
+        m, n = self.args.num_generations, self.args.num_rounds
+        rows = inputs[::m]
+        begun = [Trajectory(Question(row["question"], row["gold"], row["task"]), ()) for row in rows]
+        targets = [rng.randint(1, n) for _ in rows]
+        for round in range(1, max(targets)):
+            behind = [i for i, target in enumerate(targets) if target > round]
+            for i, trajectory in zip(behind, advance([begun[i] for i in behind], self.sample_later, n, self.carry)):
+                begun[i] = trajectory
+        moved = [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(rows, begun)]
+        return [dict(row) for row in moved for _ in range(m)]
+
+    def _trace(self, traces: list[Trace]) -> None:
+        """Append the traces of the first questions of the step to `traces.jsonl`."""
+        kept = traces[: self.args.traced_questions * self.args.num_generations]
+        if self.accelerator.is_main_process and kept:
+            stamped = [replace(trace, step=self.state.global_step) for trace in kept]
+            self.traces_path.parent.mkdir(parents=True, exist_ok=True)
+            records.write_jsonl(self.traces_path, stamped, append=True)

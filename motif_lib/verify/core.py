@@ -1,0 +1,116 @@
+r"""`verify` and `verify_many`: from a reply and a gold answer to a `Verdict`.
+
+Three answers are possible. True and False are certain; None says that the pair cannot be graded, because the gold is
+unreadable or a limit of time or memory was hit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from motif_lib.verify import latex
+from motif_lib.verify.extract import MAX_CLAIM, claims
+from motif_lib.verify.numeric import Number, read_number, same_number
+from motif_lib.verify.pool import Pair, grade_many
+
+NUMERIC = ("ledger", "gsm8k", "gsm_symbolic", "aime2024")  # answers are numbers; every other task is LaTeX
+
+
+@dataclass(frozen=True)
+class Verdict:
+    r"""Whether a reply is right, and why.
+
+    Args:
+        correct: None if it cannot be graded.
+        reason: one sentence for a reader.
+        answer: the claim of the reply, normalised; None if it makes none.
+        gold: the gold answer, normalised.
+    """
+
+    correct: bool | None
+    reason: str
+    answer: str | None
+    gold: str
+
+
+def verify(reply: str, gold: str, task: str = "gsm8k") -> Verdict:
+    r"""Grade one reply.
+
+    Args:
+        reply: all the text of the last round, or a bare answer; `extract` says which part of it counts.
+        gold: the reference answer, without `####` and without a box.
+        task: "ledger", "gsm8k", "gsm_symbolic" and "aime2024" (a whole number from 0 to 999) have numbers for
+            answers and never leave this process; "math500" and any other name are graded as LaTeX.
+    """
+    return verify_many([reply], [gold], task)[0]
+
+
+def verify_many(replies: Sequence[str], golds: Sequence[str], task: str = "gsm8k") -> list[Verdict]:
+    """Grade a batch: what is not decided by plain comparison goes to the workers together, each distinct pair once.
+
+    Raises:
+        ValueError: if there are not as many golds as replies.
+        RuntimeError: if the worker process cannot start at all, which is a fault of the installation.
+    """
+    if len(replies) != len(golds):
+        raise ValueError(f"{len(replies)} replies but {len(golds)} golds: give one gold for each reply")
+    verdicts = [_compare(reply, gold, task) for reply, gold in zip(replies, golds, strict=True)]
+    asked = list(dict.fromkeys(v for v in verdicts if not isinstance(v, Verdict)))
+    graded = dict(zip(asked, grade_many(asked), strict=True))
+    return [v if isinstance(v, Verdict) else Verdict(*graded[v], answer=v[1], gold=v[0]) for v in verdicts]
+
+
+def _compare(reply: str, gold: str, task: str) -> Verdict | Pair:
+    """The verdict by plain comparison, or the pair that math-verify has to compare."""
+    gold = latex.clean(gold[: MAX_CLAIM + 1])
+    found, where = claims(reply)
+    if not gold or len(gold) > MAX_CLAIM:
+        return Verdict(None, f"the gold is empty or longer than {MAX_CLAIM} characters", None, gold[:MAX_CLAIM])
+    if not found:
+        return Verdict(False, where, None, gold)
+    if sum(map(len, found)) > MAX_CLAIM:
+        return Verdict(False, f"{where}, and it is longer than {MAX_CLAIM} characters", None, gold)
+    cleaned = [latex.clean(claim) for claim in found]
+    if "" in cleaned:
+        return Verdict(False, "the answer is empty", None, gold)
+    return _compare_numbers(cleaned, gold, task) if task in NUMERIC else _compare_latex(cleaned, gold)
+
+
+def _compare_numbers(found: list[str], gold: str, task: str) -> Verdict:
+    wanted = read_number(gold, words=True)
+    if wanted is None:
+        return Verdict(None, f"the gold of a {task} question must be a number", found[-1], gold)
+    numbers = [read_number(claim, words=True) for claim in found]
+    if None in numbers:
+        return Verdict(False, "the answer is not a plain number", found[numbers.index(None)], str(wanted))
+    if len(set(numbers)) > 1:
+        hedged = ", ".join(map(str, numbers))
+        return Verdict(False, "several different boxes: a reply has one final answer", hedged, str(wanted))
+    given = numbers[0]
+    if task == "aime2024" and (given.value.denominator != 1 or not 0 <= given.value <= 999):
+        return Verdict(False, "not a whole number from 0 to 999", str(given), str(wanted))
+    return _number_verdict(given, wanted)
+
+
+def _number_verdict(given: Number, wanted: Number) -> Verdict:
+    right = same_number(wanted, given)
+    return Verdict(right, "the same number" if right else "a different number", str(given), str(wanted))
+
+
+def _compare_latex(found: list[str], gold: str) -> Verdict | Pair:
+    """Several different boxes are one list: right for the gold `-2,1`, wrong as a hedge."""
+    claim = ", ".join(dict.fromkeys(found))
+    if latex.key(claim) == latex.key(gold):
+        return Verdict(True, "the same text", claim, gold)
+    wanted, given = read_number(gold, words=False), read_number(claim, words=False)
+    if wanted and given:
+        return _number_verdict(given, wanted)
+    right = latex.same_base(latex.key(gold), latex.key(claim))
+    if right is not None:
+        return Verdict(right, "the same digits and base" if right else "other digits or another base", claim, gold)
+    text = latex.words(gold)
+    if text is not None:
+        right = text == (latex.words(claim) or latex.words(rf"\text{{{claim}}}"))
+        return Verdict(right, "the same words" if right else "other words", claim, gold)
+    return gold, claim

@@ -1,0 +1,55 @@
+r"""What does a reply claim as its final answer?
+
+The rule, the same for training and evaluation: a reply that uses the protocol's tags answers in its last complete
+`<answer>` and nowhere else, so a box in the reasoning, or in a reply that was cut off, is no answer. A text without any
+of the tags (a gold solution, a model that was never told of them) is read as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+
+from motif_lib.protocol import TAGS, read_answer
+
+MAX_REPLY = 20_000  # characters read from the end of a reply: the final answer stands last
+MAX_CLAIM = 1_000  # characters; the longest gold of GSM8K, MATH-500 and AIME 2024 has 53
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{|\\[{}\\]|[{}]")
+
+
+def boxes(text: str) -> list[str]:
+    r"""Contents of every complete `\boxed{}`, in order; of nested ones only the innermost. Linear in the length."""
+    found: list[str] = []
+    open_braces: list[int | None] = []  # start of a box's content, None for an ordinary brace
+    last_start = -1  # where the latest complete box began
+    for token in _BOX.finditer(text):
+        if token[0] == "{" or len(token[0]) > 2:
+            open_braces.append(None if token[0] == "{" else token.end())
+        elif token[0] == "}" and open_braces:
+            start = open_braces.pop()
+            if start is not None and start > last_start:
+                found.append(text[start : token.start()])
+                last_start = start
+    return found
+
+
+def answer_text(reply: str) -> tuple[str | None, bool]:
+    """The text in which the reply answers, and whether it stood in an answer tag; `(None, True)` if there is none."""
+    if not any(tag in reply for tag in TAGS[:4]):
+        return reply[-MAX_REPLY:], False
+    return read_answer(reply[-MAX_REPLY:]), True
+
+
+def claims(reply: str) -> tuple[list[str], str]:
+    r"""What the reply claims, and a sentence that says where it was read, or why there is nothing.
+
+    Inside an answer tag every box is a claim: a reply cannot hedge by boxing several numbers. In a text without tags
+    the boxes before the last one are taken for intermediate results. Without a box the text itself is the claim.
+    """
+    text, tagged = answer_text(reply)
+    if text is None:
+        return [], "no complete <answer>: only what stands inside it counts"
+    found = boxes(text)
+    if found:
+        return (found if tagged else found[-1:]), "read from the last box"
+    return [text], "no box: the whole answer text is the claim"

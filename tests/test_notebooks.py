@@ -1,0 +1,127 @@
+"""What every notebook of the workbook must have. Their outputs are compared by nbval, see the Makefile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from motif_lib.build_notebooks import read_source
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+MAX_CELLS, MAX_LINES = 40, 12
+
+EXERCISE = re.compile(r"^#+\s+Exercise", re.MULTILINE)
+SOLUTION = re.compile(r"<details>\s*<summary>[^<]*solution", re.IGNORECASE)
+TIME_AND_HARDWARE = re.compile(r"^.*\bminutes?\b.*\b(CPU|GPU)\b.*$", re.MULTILINE)
+SEED = re.compile(r"seed\s*=\s*\d|seed\(\s*\d", re.IGNORECASE)
+FOREIGN_IMAGE = re.compile(
+    r"!\[[^\]]*\]\(\s*(?:https?:)?//(?!colab\.research\.google\.com/assets/)|<img[^>]+src=[\"']?(?:https?:)?//"
+)
+
+
+def faults(notebook: nbformat.NotebookNode, source: nbformat.NotebookNode) -> list[str]:
+    """Everything that is wrong with a notebook, in words; its source is given for comparison."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    exercises = len(EXERCISE.findall(prose))
+    wrong = {
+        f"more than {MAX_CELLS} cells": len(notebook.cells) > MAX_CELLS,
+        "no objectives: 'You will learn' in a markdown cell": "you will learn" not in prose.lower(),
+        "no line that says how many minutes it takes, and on which CPU or GPU": not TIME_AND_HARDWARE.search(prose),
+        "no seed is set": not any(SEED.search(cell.source) for cell in code),
+        "a picture is linked from elsewhere": FOREIGN_IMAGE.search(prose),
+        "metadata.widgets is stored": "widgets" in notebook.metadata,
+        "fewer than two exercises: headings that start with 'Exercise'": exercises < 2,
+        "an exercise without a folded solution": len(SOLUTION.findall(prose)) < exercises,
+        "source and notebook are out of step: run python -m motif_lib.build_notebooks build": (
+            [(c.cell_type, c.source) for c in notebook.cells] != [(c.cell_type, c.source) for c in source.cells]
+        ),
+    }
+    found = [fault for fault, present in wrong.items() if present]
+    for number, cell in enumerate(code, 1):
+        lines = len([line for line in cell.source.splitlines() if line.strip()])
+        if lines > MAX_LINES:
+            found.append(f"code cell {number} has {lines} lines, more than {MAX_LINES}")
+        if cell.source.strip() and cell.execution_count is None:
+            found.append(f"code cell {number} was never run")
+        if any(output.output_type == "error" for output in cell.outputs):
+            found.append(f"code cell {number} ended in an error")
+    return found
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS, "no notebooks/*.ipynb: run python -m motif_lib.build_notebooks build"
+    assert [n.stem for n in NOTEBOOKS] == sorted(p.stem for p in FOLDER.glob("*.py")), (
+        "sources and notebooks do not pair"
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(path):
+    assert not faults(nbformat.read(path, as_version=4), read_source(path.with_suffix(".py")))
+
+
+GOOD = """# %% [markdown]
+# # A notebook
+# You will learn what a good one looks like.
+#
+# About 2 minutes on two CPU cores.
+# %%
+seed = 0
+# %% [markdown]
+# ## Exercise 1
+# <details><summary>Solution</summary>one</details>
+# %% [markdown]
+# ## Exercise 2
+# <details><summary>A solution</summary>two</details>
+# %%
+print(seed)
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, fault",
+    [
+        pytest.param("", "", None, id="good"),
+        pytest.param("You will learn", "This is about", "objectives", id="objectives"),
+        pytest.param("About 2 minutes on two CPU cores.", "It is short.", "how many minutes", id="minutes"),
+        pytest.param("2 minutes on two CPU cores", "2 minutes", "how many minutes", id="hardware"),
+        pytest.param("seed = 0", "size = 0", "no seed", id="seed"),
+        pytest.param("what a good", "![x](https://example.org/x.png) what", "linked from elsewhere", id="image"),
+        pytest.param("what a good", '<img alt="" src="//example.org/x.png">', "linked from elsewhere", id="img tag"),
+        pytest.param("## Exercise 2", "## Task 2", "fewer than two exercises", id="exercises"),
+        pytest.param("<summary>Solution", "<summary>Hint", "folded solution", id="solution"),
+        pytest.param("seed = 0", "seed = 0\n" * 13, "13 lines", id="long cell"),
+        pytest.param("seed = 0", "seed = 0\n" + "# %%\n1\n" * 40, "more than 40 cells", id="many cells"),
+    ],
+)
+def test_faults_of_a_source(tmp_path, old, new, fault):
+    notebook = made(tmp_path, GOOD.replace(old, new) if old else GOOD)
+    found = faults(notebook, read_source(tmp_path / "good.py"))
+    assert (fault is None and not found) or any(fault in text for text in found), found
+
+
+def made(folder: Path, text: str) -> nbformat.NotebookNode:
+    """A notebook as if it had been run."""
+    (folder / "good.py").write_text(text)
+    notebook = read_source(folder / "good.py")
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = 1
+    return notebook
+
+
+def test_faults_of_a_notebook(tmp_path):
+    notebook = made(tmp_path, GOOD)
+    notebook.metadata["widgets"] = {}
+    first, last = (cell for cell in notebook.cells if cell.cell_type == "code")
+    first.execution_count = None
+    last.outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="x", traceback=[])]
+    last.source += "  # edited"
+    found = " ".join(faults(notebook, read_source(tmp_path / "good.py")))
+    for fault in ("metadata.widgets", "code cell 1 was never run", "code cell 2 ended in an error", "out of step"):
+        assert fault in found

@@ -1,0 +1,113 @@
+"""Run folders: complete runs are left alone, stopped ones go on, foreign ones are refused."""
+
+import json
+import os
+import signal
+import zlib
+
+import pytest
+from safetensors.torch import load_file
+
+from motif_lib import runs
+from motif_lib.recipe import Recipe, load_recipe
+from motif_lib.records import Question
+
+QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 30)]
+
+
+@pytest.fixture(autouse=True)
+def outcomes(monkeypatch):
+    """A random model is never right: outcomes by a hash of the reply instead, so that there is something to learn."""
+    right = lambda ts, right=2.0: [right * (zlib.crc32(t.final.encode()) % 2) for t in ts]  # noqa: E731
+    monkeypatch.setattr("motif_lib.rewards.future.outcomes_of", right)
+
+
+@pytest.fixture
+def recipe(random_model, tokenizer, tmp_path):
+    """A recipe on a small random model: four steps, a checkpoint at every second one."""
+    folder = tmp_path / "model"
+    random_model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    train = dict(
+        num_generations=4, num_trajectories=2, max_completion_length=8, per_device_train_batch_size=4, max_steps=4,
+        learning_rate=1e-2, use_cpu=True, bf16=False, report_to="none", save_steps=2, gradient_checkpointing=False,
+        disable_tqdm=True, logging_steps=1,
+    )  # fmt: skip
+    return Recipe(model=str(folder), task="ledger", lora_rank=4, train=train)
+
+
+def adapter(out):
+    return load_file(out / "adapter" / "adapter_model.safetensors")
+
+
+def rewards(out):
+    return [entry["reward"] for entry in runs.read_metrics(out)]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
+
+
+def test_a_complete_run_leaves_adapter_metrics_and_traces(recipe, tmp_path):
+    out = tmp_path / "run"
+    assert runs.train_run(recipe, out, questions=QUESTIONS)
+    assert len(rewards(out)) == 4 and len(set(rewards(out))) > 1 and (out / "traces.jsonl").exists() and adapter(out)
+    assert json.loads((out / "settings.json").read_text())["recipe"]["lora_rank"] == 4
+
+
+def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monkeypatch, capsys):
+    """The signal arrives in step 2; the run that goes on must equal one that was never stopped."""
+    assert runs.train_run(recipe, tmp_path / "whole", questions=QUESTIONS)
+    seen = []
+
+    def interrupt(self, traces):
+        seen.append(traces)
+        if len(seen) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("motif_lib.trainer.MotifTrainer._trace", interrupt)
+        assert not runs.train_run(recipe, tmp_path / "stopped", questions=QUESTIONS)
+    assert "goes on from there" in capsys.readouterr().out
+    assert not (tmp_path / "stopped" / "adapter").exists()
+    assert runs.train_run(recipe, tmp_path / "stopped", questions=QUESTIONS)
+    assert rewards(tmp_path / "stopped") == rewards(tmp_path / "whole")
+    assert same(adapter(tmp_path / "stopped"), adapter(tmp_path / "whole"))
+
+
+def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    runs.open_run(tmp_path / "run", {"recipe": runs.asdict(recipe), "seed": 0})
+    (tmp_path / "run" / "adapter").mkdir()
+    monkeypatch.setattr(runs, "make_trainer", lambda *args: pytest.fail("trained again"))
+    assert runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
+
+
+def test_a_folder_of_another_run_is_refused(recipe, tmp_path):
+    runs.open_run(tmp_path / "run", {"seed": 1})
+    with pytest.raises(RuntimeError, match="other settings: choose another folder"):
+        runs.train_run(recipe, tmp_path / "run", seed=2, questions=QUESTIONS)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RuntimeError, match="cannot write the run folder .* choose another with --out"):
+        runs.open_run(tmp_path / "file" / "run", {})
+
+
+def test_a_half_written_checkpoint_is_not_trusted(tmp_path):
+    for step, whole in ((2, True), (10, True), (12, False)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if whole:
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert runs.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert not (tmp_path / "checkpoint-12").exists()
+
+
+def test_recipes_are_found_by_name_and_checked(tmp_path):
+    assert load_recipe("cpu").model == "motif-tiny"
+    with pytest.raises(ValueError, match="no recipe 'gpu99': name one of .*cpu"):
+        load_recipe("gpu99")
+    (tmp_path / "bad.yaml").write_text("model: m\ntask: ledger\nrank: 3\n")
+    with pytest.raises(ValueError, match="rank.*a recipe has the keys model, task"):
+        load_recipe(tmp_path / "bad.yaml")

@@ -1,0 +1,106 @@
+"""LocalSampler against Transformers' own generate, on a small random model."""
+
+import pytest
+import torch
+from transformers import Qwen2ForCausalLM
+
+from motif_lib.protocol import messages
+from motif_lib.samplers.local import LocalSampler, deduplicate, shared_prefixes
+
+
+@pytest.fixture(scope="module")
+def chats():
+    questions = ["Ann has 3 eggs.", "Ben has 44 coins. Day 1: buys 5.", "Ann has 3 eggs.", "Jon has 9 pens. " * 4]
+    return [messages(q, 1, 3) for q in questions]
+
+
+def reference(model, tokenizer, prompt, budget):
+    out = model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt)), max_new_tokens=budget,
+                         do_sample=False)  # fmt: skip
+    return out[0, len(prompt) :].tolist()
+
+
+def test_greedy_equals_transformers_generate(random_model, tokenizer, chats):
+    sampler = LocalSampler(random_model, tokenizer, 24, temperature=0)
+    prompts = sampler.render(chats)
+    assert sampler.sample_ids(prompts) == [reference(random_model, tokenizer, p, 24) for p in prompts]
+
+
+def test_replies_that_end_leave_the_batch_and_change_nothing(random_model, tokenizer, chats):
+    """Every token may end a turn with some probability, so replies end at many different steps."""
+    sampler = LocalSampler(random_model, tokenizer, 40, temperature=0)
+    prompts = sampler.render([*chats, *[messages(f"Cara has {i} cards.", 1, 2) for i in range(20)]])
+    free = sampler.sample_ids(prompts)
+    sampler.stop = torch.tensor(sorted({reply[2 + 3 * i % 36] for i, reply in enumerate(free[:8])}))
+    stop = set(sampler.stop.tolist())
+    expected = [reply[: next((i for i, t in enumerate(reply) if t in stop), len(reply)) + 1] for reply in free]
+    assert len({len(e) for e in expected}) > 3
+    assert sampler.sample_ids(prompts) == expected
+
+
+def test_small_batches_give_the_same_greedy_replies(random_model, tokenizer, chats):
+    whole = LocalSampler(random_model, tokenizer, 12, temperature=0)(chats)
+    assert LocalSampler(random_model, tokenizer, 12, temperature=0, batch_size=2)(chats) == whole
+
+
+def test_a_seed_repeats_and_another_differs(random_model, tokenizer, chats):
+    sampler = LocalSampler(random_model, tokenizer, 12)
+    runs = []
+    for seed in (1, 1, 2):
+        sampler.seed(seed)
+        runs.append(sampler(chats))
+    assert runs[0] == runs[1] != runs[2]
+    assert runs[0][0].text != runs[0][2].text  # equal prompts share their prefill, not their sampling
+
+
+def test_sampling_follows_the_models_distribution(random_model, tokenizer, chats):
+    """First-token frequencies over 4,000 samples against softmax(logits / T)."""
+    sampler = LocalSampler(random_model, tokenizer, 1, temperature=0.7, batch_size=4000)
+    prompt = sampler.render(chats[:1])[0]
+    expected = (random_model(torch.tensor([prompt])).logits[0, -1] / 0.7).softmax(-1)
+    sampler.seed(0)
+    drawn = torch.tensor([ids[0] for ids in sampler.sample_ids([prompt] * 4000)])
+    seen = torch.bincount(drawn, minlength=len(expected)) / 4000
+    assert (seen - expected).abs().max() < 4 * (0.25 / 4000) ** 0.5
+
+
+def test_counts_and_the_budget_are_reported(random_model, tokenizer, chats):
+    sampler = LocalSampler(random_model, tokenizer, 5, temperature=0)
+    for completion, prompt in zip(sampler(chats), sampler.render(chats)):
+        assert completion.prompt_tokens == len(prompt)
+        assert completion.tokens <= 5 and (completion.finished or completion.tokens == 5)
+
+
+def test_a_prompt_that_cannot_fit_is_refused(random_model, tokenizer):
+    with pytest.raises(ValueError, match="do not fit the window of 256"):
+        LocalSampler(random_model, tokenizer, 64)([messages("Day 1: buys 5. " * 60, 1, 3)])
+
+
+def test_nan_logits_are_an_error_not_a_token(random_model, tokenizer, chats):
+    broken = Qwen2ForCausalLM(random_model.config).eval()
+    broken.lm_head.weight.data.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="NaN"):
+        LocalSampler(broken, tokenizer, 4)(chats)
+
+
+def test_no_chats_no_completions(random_model, tokenizer):
+    assert LocalSampler(random_model, tokenizer, 4)([]) == []
+
+
+def test_deduplicate():
+    assert deduplicate([[3], [1, 2], [3]]) == ([(1, 2), (3,)], [1, 0, 1])
+
+
+def test_prefixes_are_shared_by_halves_and_leave_a_token_over():
+    prompts = [(1, 2, 3, 4), (1, 2, 3, 5, 6), (7, 8), (9,)]
+    assert shared_prefixes(prompts) == ([(1, 2, 3), (7,), ()], [0, 0, 1, 2])
+
+
+def test_later_rounds_of_one_question_equal_transformers_generate(random_model, tokenizer):
+    """Prompts that share their question but not their notes go through the shared prefix."""
+    chats = [messages("Ann has 3 eggs. Day 1: buys 5.", 2, 3, f"Day {d}: {d} eggs") for d in range(6)]
+    chats += [messages("Jon has 9 pens.", 3, 3, "Day 1: 4 pens")]
+    sampler = LocalSampler(random_model, tokenizer, 20, temperature=0)
+    prompts = sampler.render(chats)
+    assert len(shared_prefixes(deduplicate(prompts)[0])[0]) == 2
+    assert sampler.sample_ids(prompts) == [reference(random_model, tokenizer, p, 20) for p in prompts]

@@ -1,0 +1,170 @@
+"""MotifTrainer on a small random model: what is trained, who answers, and that the numbers are TRL's."""
+
+import copy
+
+import pytest
+import torch
+
+from motif_lib import grpo
+from motif_lib.config import MotifConfig
+from motif_lib.models import lora_config
+from motif_lib.records import Question, read_traces
+from motif_lib.rewards.format import format_reward
+from motif_lib.trainer import MotifTrainer, to_dataset
+
+QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 9)]
+
+
+def settings(out, **changes):
+    values = dict(
+        num_generations=4, num_trajectories=2, num_rounds=3, max_completion_length=8, per_device_train_batch_size=8,
+        max_steps=1, learning_rate=1e-2, use_cpu=True, bf16=False, report_to="none", save_strategy="no",
+        gradient_checkpointing=False, disable_tqdm=True, logging_steps=1, traced_questions=2,
+    )  # fmt: skip
+    return MotifConfig(output_dir=str(out), **{**values, **changes})
+
+
+@pytest.fixture
+def make(random_model, tokenizer, tmp_path):
+    def trainer(reward_funcs=(format_reward,), **changes):
+        args, adapter = settings(tmp_path, **changes), lora_config(4)
+        return MotifTrainer(random_model, args, QUESTIONS, reward_funcs, processing_class=tokenizer, peft_config=adapter)
+
+    return trainer
+
+
+def trained_prompts(trainer, tokenizer):
+    """The token ids that went through the model with gradients on, as text."""
+    seen = []
+
+    def watch(module, args, kwargs):
+        if torch.is_grad_enabled() and module.training:
+            seen.extend(tokenizer.batch_decode(kwargs["input_ids"]))
+
+    trainer.model.register_forward_pre_hook(watch, with_kwargs=True)
+    trainer.train()
+    return seen
+
+
+def test_only_round_one_is_trained(make, tokenizer, tmp_path):
+    trainer = make()
+    seen = trained_prompts(trainer, tokenizer)
+    assert len(seen) == 8 and all("Round 1 of 3." in text and "<progress>" not in text for text in seen)
+    firsts = [trace.trajectories[0].replies[0].text for trace in read_traces(tmp_path / "traces.jsonl")]
+    assert len(firsts) == 8
+    assert all(any(text.split("assistant\n")[1].replace("<|im_end|>", "").startswith(f) for text in seen) for f in firsts)
+
+
+def test_any_round_trains_later_rounds_in_whole_groups(make, tokenizer):
+    trainer = make(credit="any", max_steps=6, seed=1)
+    seen = trained_prompts(trainer, tokenizer)
+    prompts = [text.split("<|im_start|>assistant")[0].replace("<|endoftext|>", "") for text in seen]
+    rounds = {next(r for r in (1, 2, 3) if f"Round {r} of 3." in p) for p in prompts}
+    assert rounds == {1, 2, 3}
+    assert all(prompts.count(p) % 4 == 0 for p in prompts)  # a group shares its prompt
+
+
+def test_traces_hold_k_futures_that_share_the_trained_reply(make, tmp_path):
+    make().train()
+    traces = read_traces(tmp_path / "traces.jsonl")
+    for trace in traces:
+        assert len(trace.trajectories) == len(trace.outcomes) == 2
+        assert all(len(t.replies) == 3 and t.replies[0] == trace.trajectories[0].replies[0] for t in trace.trajectories)
+        assert trace.step == 0 and trace.reward in (0.0, 1.0, 2.0)
+
+
+
+
+@pytest.mark.parametrize("policy, same", [("current", True), ("base", False)])
+def test_who_answers_the_later_rounds(make, policy, same):
+    """The later rounds must see the adapter: with it bent, their greedy replies equal the bent model's own, and with
+    `rollout_policy="base"` those of the untouched base."""
+    trainer = make(rollout_policy=policy)
+    chats = [row["prompt"] for row in trainer.train_dataset]
+    trainer.later_sampler.greedy = trainer.sampler.greedy = True
+    base = trainer.sampler(chats)
+    with torch.no_grad():
+        for name, weight in trainer.model.named_parameters():
+            if "lora_B" in name:
+                weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    bent = trainer.sampler(chats)
+    assert bent != base
+    assert trainer.sample_later(chats) == (bent if same else base)
+
+
+def test_one_round_is_vanilla_grpo(make, tmp_path):
+    trainer = make(num_rounds=1)
+    trainer.sample_later = None  # no later round may be asked for
+    trainer.train()
+    assert all(len(t.trajectories) == 1 and len(t.trajectories[0].replies) == 1 for t in read_traces(tmp_path / "traces.jsonl"))
+
+
+def test_loss_and_advantages_equal_the_teaching_twin(make, monkeypatch):
+    """TRL's numbers of one step against motif_lib.grpo's."""
+    trainer = make(reward_funcs=())
+    trainer.current_gradient_accumulation_steps = 1  # what `train` would set
+    rewards = iter([2.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    monkeypatch.setattr("motif_lib.rewards.future.mean_outcome", lambda outcomes: next(rewards))
+    trainer.model.train()
+    batch = trainer._prepare_inputs([row for row in trainer.train_dataset.select([0, 1]) for _ in range(4)])
+    loss = trainer.compute_loss(trainer.model, dict(batch))
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)  # (8, P + T)
+    mask = torch.cat([batch["prompt_mask"], batch["completion_mask"]], 1)
+    length = batch["completion_ids"].shape[1]
+    positions = mask.cumsum(1).sub(1).clamp(min=0)
+    logits = trainer.model(input_ids=ids, attention_mask=mask, position_ids=positions).logits[:, -length - 1 : -1]
+    logp = grpo.token_logprobs(logits, batch["completion_ids"])  # (8, T)
+    mine = grpo.clipped_loss(logp, logp.detach(), batch["advantages"], batch["completion_mask"])
+    assert loss.item() == pytest.approx(mine.item(), abs=1e-4)
+    expected = grpo.group_advantages(torch.tensor([[2.0, 0, 1, 0], [1, 1, 0, 0]])).flatten()
+    assert sorted(batch["advantages"].tolist()) == pytest.approx(sorted(expected.tolist()), abs=1e-3)
+
+
+def test_metrics_come_through_trainers_logging(make):
+    trainer = make()
+    trainer.train()
+    entry = trainer.state.log_history[0]
+    for name in ("reward", "rewards/future_accuracy/mean", "motif/accuracy", "motif/group_spread",
+                 "motif/groups_without_signal", "frac_reward_zero_std"):  # fmt: skip
+        assert name in entry
+
+
+def test_an_adapter_loads_in_plain_peft(make, random_model, tokenizer, tmp_path):
+    from peft import PeftModel
+
+    base = copy.deepcopy(random_model)
+    trainer = make()
+    trainer.train()
+    trainer.save_model(str(tmp_path / "adapter"))
+    chats = [row["prompt"] for row in trainer.train_dataset]
+    trainer.sampler.greedy = True
+    here = trainer.sampler(chats)
+    trainer.sampler.model = PeftModel.from_pretrained(base, tmp_path / "adapter")
+    assert trainer.sampler(chats) == here
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"num_generations": 1}, "m >= 2"),
+        ({"num_trajectories": 0}, "k must be at least 1"),
+        ({"num_rounds": 0}, "at least one round"),
+        ({"credit": "last"}, "choose one of first, any"),
+        ({"rollout_policy": "old"}, "current or base"),
+        ({"per_device_train_batch_size": 6}, "whole groups of 4"),
+    ],
+)
+def test_bad_settings_are_one_clear_line(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message) as error:
+        settings(tmp_path, **change)
+    assert "\n" not in str(error.value)
+
+
+def test_the_cost_of_the_papers_setting(tmp_path):
+    """m (1 + k (n - 1)) = 8 (1 + 4 x 2) = 72 replies to a question."""
+    assert settings(tmp_path, num_generations=8, num_trajectories=4).replies_per_question == 72
+
+
+def test_the_dataset_is_in_trls_schema():
+    row = to_dataset(QUESTIONS, 3)[0]
+    assert set(row) == {"prompt", "question", "gold", "task"} and row["prompt"][1]["content"].endswith("Round 1 of 3.")
