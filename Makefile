@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What a notebook was built with: no network, two threads, one order of hashes.
+NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
+	OMP_NUM_THREADS=2 PYTHONHASHSEED=0
 
 .PHONY: demo test test-fast notebooks lint clean
 
@@ -10,13 +13,13 @@ demo: .venv/notebook.done
 
 test: .venv/test.done .venv/browser.done
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitize.cfg notebooks
+	$(NOTEBOOK_ENV) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitize.cfg notebooks
 
 test-fast: .venv/test.done
 	$(BIN)/python -m pytest tests -m "not slow and not browser"
 
 notebooks: .venv/test.done
-	$(BIN)/python -m motif_lib.build_notebooks build
+	$(BIN)/python -m motif_lib.build_notebooks build notebooks/01_context_limits.py notebooks/03_rewards.py notebooks/04_advantage_and_loss.py
 
 lint: .venv/test.done
 	$(PIP) ruff

@@ -3,7 +3,8 @@
 A source `notebooks/NAME.py` (py:percent) is what people edit; `NAME.ipynb` beside it is run from it and kept with its
 outputs. `build` writes it, and changes no byte where nothing changed. `check` runs the source, writes nothing, and
 fails where sources or outputs differ from the notebook. What may differ is in `tests/sanitize.cfg`, which nbval uses
-too; the outputs of a cell tagged `nbval-ignore-output` may be anything. Run it in the root of the repository.
+too. The outputs of a cell tagged `nbval-ignore-output` (plots of times) may be anything, and are kept until its source
+changes. Run it in the root of the repository.
 """
 
 from __future__ import annotations
@@ -120,6 +121,9 @@ def keep_outputs(new: NotebookNode, old: NotebookNode, sanitize: Sanitize, pictu
         free = FREE in cell.metadata.get("tags", [])
         if free or comparable(cell, sanitize, pictures) == comparable(same, sanitize, pictures):
             cell.outputs = same.outputs
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = cell.execution_count
 
 
 def render(source: Path, sanitize: Sanitize, pictures: bool = True) -> str:
@@ -143,7 +147,8 @@ def check(source: Path, sanitize: Sanitize) -> bool:
     target = source.with_suffix(".ipynb")
     old = target.read_text(encoding="utf-8") if target.exists() else ""
     new = render(source, sanitize, pictures=False)
-    difference = difflib.unified_diff(old.splitlines(), new.splitlines(), f"{target}", "now", lineterm="", n=2)
+    before, now = (text.replace("<tr>", "\n<tr>").splitlines() for text in (old, new))  # a table is one long line
+    difference = difflib.unified_diff(before, now, str(target), "now", lineterm="", n=2)
     print("\n".join(line[:300] for line in difference), end="\n" if old != new else "")
     return old == new
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -47,14 +46,16 @@ class ProgressLine(TrainerCallback):
         self.title = title
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        most = args.questions_per_step * args.replies_per_question
+        tqdm.write(f"{self.title}: {args.questions_per_step} questions a step, at most {most} replies of "
+                   f"{args.max_completion_length} tokens")  # fmt: skip
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, unit="step")
-        self.started = time.perf_counter()
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         logs = logs or {}
         if "reward" in logs:
-            shown = {"reward": logs["reward"], "accuracy": logs.get("motif/accuracy")}
-            self.bar.set_postfix({k: f"{v:.2f}" for k, v in shown.items() if v is not None}, refresh=False)
+            shown = {"reward": f"{logs['reward']:.2f}", "accuracy": f"{logs['motif/accuracy']:.2f}"}
+            self.bar.set_postfix({**shown, "later replies": f"{logs['motif/later_replies']:.0f}"}, refresh=False)
 
     def on_step_end(self, args, state, control, **kwargs: Any) -> None:
         self.bar.update(state.global_step - self.bar.n)

@@ -56,10 +56,10 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.O
 
 @app.command("eval")
 def eval_(
-    task: str = "ledger",
+    task: Annotated[str, typer.Argument(help="ledger, gsm8k, math500, aime2024 or gsm_symbolic.")] = "ledger",
     size: Annotated[int, typer.Option(help="Number of questions.")] = 200,
     rounds: Rounds = 3,
-    budget: Budget = 56,
+    budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
@@ -85,7 +85,7 @@ def eval_(
 def think(
     question: str,
     rounds: Rounds = 3,
-    budget: Budget = 56,
+    budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
@@ -93,7 +93,7 @@ def think(
 ):
     """Answer one question in rounds and print every round.
 
-    Example: motif think "Ann has 12 apples. Day 1: buys 5. How many apples does Ann have now?"
+    Example: motif think "Ann has 12 apples, buys 5 on day one. How many apples does Ann have now?"
     """
     from motif_lib.models import load_model
     from motif_lib.records import Question
@@ -106,7 +106,9 @@ def think(
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
         cut = "" if reply.finished else f", cut off at {budget}"
-        typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}")
+        typer.echo(
+            f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}"
+        )
 
 
 def printable(text: str) -> str:
@@ -115,18 +117,14 @@ def printable(text: str) -> str:
 
 
 @tiny.command("make")
-def tiny_make(
-    out: Out = Path("runs/tiny"),
-    size: Annotated[int, typer.Option(help="Pretraining examples.")] = 256_000,
-    seed: Seed = 0,
-):
+def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
 
     Example: motif tiny make --out runs/tiny
     """
     from motif_lib.tiny.card import make
 
-    make(out, size, seed)
+    make(out, seed)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The colours of every plot and widget: one per round, one per method, distinguishable with colour-blind eyes.
 
-They are the palette of Okabe and Ito (2008), without its black and yellow, which vanish on a dark or a white page. Rounds
-2 to 4 share no colour with a method.
+They are the palette of Okabe and Ito (2008), without its black and yellow, which vanish on a dark or a white page.
+Rounds 2 to 4 share no colour with a method.
 """
 
 from __future__ import annotations

@@ -44,6 +44,9 @@ class MotifConfig(GRPOConfig):
     later_top_p: float | None = field(
         default=None, metadata={"help": "top_p of the later rounds (reference code: 0.95); None: `top_p`"}
     )
+    outcome_reward: float = field(
+        default=2.0, metadata={"help": "reward of a right final answer (reference code: 2); a wrong one earns 0"}
+    )
     rollout_batch_size: int = field(default=256, metadata={"help": "most replies decoded together"})
     traced_questions: int = field(default=1, metadata={"help": "questions of each step written to traces.jsonl"})
 

@@ -1,6 +1,6 @@
 """`motif demo`: on a CPU, in minutes, a model that cannot solve a problem in one context learns to solve it over three.
 
-Four systems answer the same held-out Ledger problems: the base and both MOTIFs in three rounds of 56 tokens, GRPO as it
+Four systems answer the same held-out Ledger problems: the base and both MOTIFs in three rounds of 60 tokens, GRPO as it
 was trained, in one. Everything lands in a run folder; a demo that was stopped goes on, a finished one prints again.
 """
 

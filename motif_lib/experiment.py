@@ -3,8 +3,9 @@
     motif experiment --out runs/experiment --seeds 3
 
 Each method is trained as in the demo; every checkpoint answers the same held-out problems. The paper says that MOTIF
-needs 15 % of the samples: `SHARE` of the training questions is one of the checkpoints. The folder holds `results.jsonl`,
-one line for each seed, method and number of questions, a table and a figure; a stopped experiment goes on.
+needs 15 % of the samples: `SHARE` of the training questions is one of the checkpoints. The folder holds
+`results.jsonl`, one line for each seed, method and number of questions, a table and a figure; a stopped experiment
+goes on.
 """
 
 from __future__ import annotations

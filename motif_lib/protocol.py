@@ -18,11 +18,11 @@ TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>", "<progress>", "<
 NO_NOTE = "(no progress note)"
 
 _OUR_TAG = re.compile(r"<(\s*/?\s*(?:reasoning|answer|progress)\b)", re.IGNORECASE)
-_CHAT_TOKEN = re.compile(r"<([|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[(/?INST)\]")
+_CHAT_TOKEN = re.compile(
+    r"<([|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[(/?INST)\]"
+)
 _ROUND_LINE = re.compile(r"(?im)^(\s*)(round\s+\d+\s+of\s+\d+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_REASONING = re.compile(r"<reasoning>(.*?)</reasoning>", re.DOTALL)
-_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def neutralise(text: str) -> str:
@@ -60,13 +60,18 @@ def reply_text(reasoning: str, answer: str) -> str:
     return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
 
 
+def _last_block(text: str, tag: str) -> str | None:
+    """What stands between the last `</tag>` and the `<tag>` before it; linear in the length of hostile text."""
+    end = text.rfind(f"</{tag}>")
+    start = text.rfind(f"<{tag}>", 0, max(end, 0))
+    return text[start + len(tag) + 2 : end].strip() if 0 <= start < end else None
+
+
 def read_answer(text: str) -> str | None:
     """The text of the last complete `<answer>`, stripped; None if there is none (for instance a reply cut off)."""
-    answers = _ANSWER.findall(text)
-    return answers[-1].strip() if answers else None
+    return _last_block(text, "answer")
 
 
 def read_reasoning(text: str) -> str | None:
     """The text of the last complete `<reasoning>`, stripped; None if there is none."""
-    found = _REASONING.findall(text)
-    return found[-1].strip() if found else None
+    return _last_block(text, "reasoning")

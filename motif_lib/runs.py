@@ -1,10 +1,10 @@
 """A run folder: what a training leaves behind, and how it goes on after a stop.
 
-    settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
-    checkpoint-*/   TRL's and PEFT's own checkpoints; a run that was stopped goes on from the last one
-    traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
-    metrics.jsonl   one line a step, as Trainer logged it
-    adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
+settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
+checkpoint-*/   TRL's and PEFT's own checkpoints; a run that was stopped goes on from the last one
+traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
+metrics.jsonl   one line a step, as Trainer logged it
+adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
 """
 
 from __future__ import annotations

@@ -66,7 +66,13 @@ class MotifTrainer(GRPOTrainer):
         if not isinstance(train_dataset, Dataset):
             train_dataset = to_dataset(train_dataset, args.num_rounds)
         future = FutureAccuracy(
-            self.sample_later, args.num_trajectories, args.num_rounds, carry, ended=self._ended, on_traces=self._trace
+            self.sample_later,
+            args.num_trajectories,
+            args.num_rounds,
+            carry,
+            args.outcome_reward,
+            ended=self._ended,
+            on_traces=self._trace,
         )
         super().__init__(
             model=model,

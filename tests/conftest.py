@@ -14,7 +14,9 @@ def benchmark_data() -> Path:
     for folder in (os.environ.get("MOTIF_DATA"), ROOT.parent / "shared" / "data"):
         if folder and (Path(folder) / "gsm8k_test.jsonl").exists():
             return Path(folder)
-    pytest.skip("no benchmark files: set MOTIF_DATA to a folder with gsm8k_test.jsonl, math500_test.jsonl, aime24_test.jsonl")
+    pytest.skip(
+        "no benchmark files: set MOTIF_DATA to a folder with gsm8k_test.jsonl, math500_test.jsonl, aime24_test.jsonl"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,8 @@ NUMBERS = [
             r"1234\pi",
             "1234x",
             "1234^2",
+            "x >= 1234",
+            "x != 1234",
         ],
     ),
     (
@@ -71,7 +73,7 @@ NUMBERS = [
     (
         "gsm8k",
         "50",
-        ["50%", r"50\%", "50 percent", "50 per cent", r"50 \text{ percent}", "50"],
+        ["50%", r"50\%", "50 percent", "50 per cent", "50 pct", "50 percentage", r"50 \text{ percent}", "50"],
         ["5%", "500%", "49.9%"],
     ),
     (

@@ -23,14 +23,16 @@ def test_every_command_has_help_with_an_example(command):
 
 
 def test_think_prints_every_round():
-    text = motif("think", "Ann has 12 apples. Day 1: buys 5. How many apples does Ann have now?", "--temperature", 0).stdout
+    text = motif(
+        "think", "Ann has 12 apples, buys 5 on day one. How many apples does Ann have now?", "--temperature", 0
+    ).stdout
     assert [f"--- round {r}:" in text for r in (1, 2, 3)] == [True] * 3 and "\\boxed{17}" in text
 
 
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method; a second call trains nothing and prints the same table; another folder gives the same too."""
-    first = motif("demo", "--quick", "--out", tmp_path / "a")
+    motif("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
     assert "MOTIF any round" in table and "12 steps" in table
     for name in ("accuracy_by_length.png", "learning_curves.png", "curves.json", "settings.json",
@@ -38,8 +40,8 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
                  "grpo/metrics.jsonl", "base/items.jsonl"):  # fmt: skip
         assert (tmp_path / "a" / name).exists(), name
     again = motif("demo", "--quick", "--out", tmp_path / "a")
-    assert table.splitlines()[2] in first.stdout.replace("\r", "") or table.splitlines()[2] in again.stdout
-    assert "step/s" not in again.stderr
+    assert "Accuracy on held-out problems" in again.stdout and "step/s" not in again.stderr
+    assert (tmp_path / "a" / "table.txt").read_text() == table
     motif("demo", "--quick", "--out", tmp_path / "b")
     assert (tmp_path / "b" / "table.txt").read_text() == table
 
@@ -50,7 +52,7 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
         (["train", "nothing"], "no recipe 'nothing'"),
         (["think", "  "], "the question is empty"),
         (["think", "How many?", "--rounds", 0], "at least one round"),
-        (["think", "Day 1: buys 5. " * 60], "do not fit the window"),
+        (["think", "Ann buys 5, " * 60], "do not fit the window"),
         (["think", "How many?", "--model", "/nowhere"], "cannot load /nowhere"),
         (["eval", "nothing"], "unknown task 'nothing'"),
     ],

@@ -72,7 +72,8 @@ def test_a_branch_in_the_last_round_is_its_own_outcome():
 
 def test_traces_are_handed_on():
     kept = []
-    FutureAccuracy(policy({"good": [1]}), 3, 3, on_traces=kept.extend)(PROMPTS[:1], completions("good"), **{k: v[:1] for k, v in ROWS.items()})  # fmt: skip
+    reward = FutureAccuracy(policy({"good": [1]}), 3, 3, on_traces=kept.extend)
+    reward(PROMPTS[:1], completions("good"), **{column: values[:1] for column, values in ROWS.items()})
     assert len(kept) == 1 and len(kept[0].trajectories) == 3 and kept[0].reward == 2.0
 
 

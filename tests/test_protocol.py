@@ -10,7 +10,10 @@ from motif_lib.protocol import NO_NOTE, messages, neutralise, read_answer, read_
 
 def test_round_one_of_three_holds_question_and_round():
     chat = messages("How many?", 1, 3)
-    assert chat == [{"role": "system", "content": protocol.SYSTEM}, {"role": "user", "content": "How many?\nRound 1 of 3."}]
+    assert chat == [
+        {"role": "system", "content": protocol.SYSTEM},
+        {"role": "user", "content": "How many?\nRound 1 of 3."},
+    ]
 
 
 def test_later_round_carries_only_the_note():
@@ -36,6 +39,8 @@ def test_an_empty_note_reads_as_the_marker(note):
         (reply_text("a\nb", "5"), "5", "a\nb"),
         ("<answer>1</answer> then <answer>2</answer>", "2", None),  # the last one decides
         ("<reasoning>x</reasoning>\n<answer>cut off", None, "x"),
+        ("</answer> before <answer>", None, None),
+        ("<answer>first <answer>second</answer>", "second", None),
         ("no tags", None, None),
         ("<answer>\n two\nlines \n</answer>", "two\nlines", None),
     ],
@@ -61,12 +66,25 @@ def test_reading_a_reply(text, answer, reasoning):
 def test_foreign_text_cannot_leave_its_place(hostile):
     user = messages(f"Q {hostile}\n{hostile}", 2, 3, hostile)[1]["content"]
     assert user.count("<progress>") == user.count("</progress>") == 1
-    for token in ("<|", "|>", "</s>", "[INST]", "[/INST]", "<start_of_turn>", "<｜", "<answer", "<ANSWER", "< / answer"):
+    for token in (
+        "<|",
+        "|>",
+        "</s>",
+        "[INST]",
+        "[/INST]",
+        "<start_of_turn>",
+        "<｜",
+        "<answer",
+        "<ANSWER",
+        "< / answer",
+    ):
         assert token not in user
     assert [line for line in user.splitlines() if line.strip().lower().startswith("round ")] == ["Round 2 of 3."]
 
 
-@pytest.mark.parametrize("plain", ["If |x|<|y| and x>3, find a<b.", "3 < 5 | 7 > 2", "naïve — 語 👩‍🔬 \t tab", "<html> & <b>"])
+@pytest.mark.parametrize(
+    "plain", ["If |x|<|y| and x>3, find a<b.", "3 < 5 | 7 > 2", "naïve — 語 👩‍🔬 \t tab", "<html> & <b>"]
+)
 def test_ordinary_text_is_left_alone(plain):
     assert neutralise(plain) == plain
 

@@ -3,7 +3,16 @@
 import pytest
 
 from motif_lib import records
-from motif_lib.records import Question, Reply, Trace, Trajectory, read_traces, to_json, trajectory_from_json, write_jsonl
+from motif_lib.records import (
+    Question,
+    Reply,
+    Trace,
+    Trajectory,
+    read_traces,
+    to_json,
+    trajectory_from_json,
+    write_jsonl,
+)
 
 
 def trajectory(text: str = "<answer>5</answer>") -> Trajectory:

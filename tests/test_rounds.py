@@ -31,7 +31,8 @@ def test_three_rounds_by_hand():
     assert [r.prompt[1]["content"] for r in trajectory.replies] == [
         "Start 1. Add 2. Add 3. Add 4.\nRound 1 of 3.",
         "Start 1. Add 2. Add 3. Add 4.\n<progress>\nSum 3\n</progress>\nRound 2 of 3.",
-        "Start 1. Add 2. Add 3. Add 4.\n<progress>\nSum 6\n</progress>\nRound 3 of 3. Last round: give the final answer.",
+        "Start 1. Add 2. Add 3. Add 4.\n<progress>\nSum 6\n</progress>\nRound 3 of 3. "
+        "Last round: give the final answer.",
     ]
     assert [r.carried for r in trajectory.replies] == ["Sum 3", "Sum 6", ""]
     assert trajectory.final == reply_text("adding", "\\boxed{10}")
@@ -70,7 +71,6 @@ def test_a_cut_off_reply_carries_only_the_marker():
     replies = think([QUESTION], sampler, 2)[0].replies
     assert replies[0].carried == NO_NOTE and not replies[0].finished
     assert "1+2=3" not in replies[1].prompt[1]["content"]
-
 
 
 @pytest.mark.parametrize("call", [lambda: think([QUESTION], scripted(), 0), lambda: branch([], scripted(), 0)])

@@ -28,7 +28,9 @@ def settings(out, **changes):
 def make(random_model, tokenizer, tmp_path):
     def trainer(reward_funcs=(format_reward,), **changes):
         args, adapter = settings(tmp_path, **changes), lora_config(4)
-        return MotifTrainer(random_model, args, QUESTIONS, reward_funcs, processing_class=tokenizer, peft_config=adapter)
+        return MotifTrainer(
+            random_model, args, QUESTIONS, reward_funcs, processing_class=tokenizer, peft_config=adapter
+        )
 
     return trainer
 
@@ -52,7 +54,9 @@ def test_only_round_one_is_trained(make, tokenizer, tmp_path):
     assert len(seen) == 8 and all("Round 1 of 3." in text and "<progress>" not in text for text in seen)
     firsts = [trace.trajectories[0].replies[0].text for trace in read_traces(tmp_path / "traces.jsonl")]
     assert len(firsts) == 8
-    assert all(any(text.split("assistant\n")[1].replace("<|im_end|>", "").startswith(f) for text in seen) for f in firsts)
+    assert all(
+        any(text.split("assistant\n")[1].replace("<|im_end|>", "").startswith(f) for text in seen) for f in firsts
+    )
 
 
 def test_any_round_trains_later_rounds_in_whole_groups(make, tokenizer):
@@ -73,8 +77,6 @@ def test_traces_hold_k_futures_that_share_the_trained_reply(make, tmp_path):
         assert trace.step == 0 and trace.reward in (0.0, 1.0, 2.0)
 
 
-
-
 @pytest.mark.parametrize("policy, same", [("current", True), ("base", False)])
 def test_who_answers_the_later_rounds(make, policy, same):
     """The later rounds must see the adapter: with it bent, their greedy replies equal the bent model's own, and with
@@ -92,11 +94,20 @@ def test_who_answers_the_later_rounds(make, policy, same):
     assert trainer.sample_later(chats) == (bent if same else base)
 
 
+def test_the_outcome_scale_is_configuration(make, monkeypatch, tmp_path):
+    graded = lambda ts, right: [right] * len(ts)  # noqa: E731
+    monkeypatch.setattr("motif_lib.rewards.future.outcomes_of", graded)
+    make(outcome_reward=1.0).train()
+    assert {trace.reward for trace in read_traces(tmp_path / "traces.jsonl")} == {1.0}
+
+
 def test_one_round_is_vanilla_grpo(make, tmp_path):
     trainer = make(num_rounds=1)
     trainer.sample_later = None  # no later round may be asked for
     trainer.train()
-    assert all(len(t.trajectories) == 1 and len(t.trajectories[0].replies) == 1 for t in read_traces(tmp_path / "traces.jsonl"))
+    assert all(
+        len(t.trajectories) == 1 and len(t.trajectories[0].replies) == 1 for t in read_traces(tmp_path / "traces.jsonl")
+    )
 
 
 def test_loss_and_advantages_equal_the_teaching_twin(make, monkeypatch):

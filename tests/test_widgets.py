@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -179,6 +180,20 @@ def test_stepper_shows_what_is_carried_and_what_was_cut():
     assert "cut this reply off after 21 tokens" in cut.picture.value
 
 
+@pytest.mark.parametrize(
+    "carried, said",
+    [
+        ("(no progress note)", "Nothing of this reply"),
+        ("a rep", "5 of 7 characters"),
+        ("Day 1. a reply", "The note has 14 characters; it is not a passage"),
+    ],
+)
+def test_stepper_says_what_kind_of_note_it_is(carried, said):
+    path = trajectory("a reply", "the end")
+    path = replace(path, replies=(replace(path.replies[0], carried=carried), path.replies[1]))
+    assert said in round_stepper([path]).picture.value
+
+
 def ask_controls(stepper):
     question, gold, start = stepper.widget.children[0].children
     return question, gold, start
@@ -344,6 +359,7 @@ def test_text_helpers():
     assert (
         block("a<b a<b", None, "a<b", "#000") == '<pre tabindex="0">a&lt;b <mark style="--c:#000">a&lt;b</mark></pre>'
     )
+    assert "(4 more characters)" in block("b" + "a" * (LIMIT + 3), None, "b", "#000")
     assert [number(v) for v in (None, 1.0, 0.5, -0.25, 1 / 3, 10.0)] == ["–", "1", "0.5", "−0.25", "0.33", "10"]
 
 

@@ -7,7 +7,6 @@ note each time: the model's own, none, another question's, and the true state of
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -88,14 +87,11 @@ def _with_note(trajectory: Trajectory, note: str) -> Trajectory:
 
 def ledger_note(question: Question, rounds_done: int) -> str:
     """The true state of a Ledger problem after `rounds_done` rounds of `DAYS_PER_ROUND` days each."""
-    from motif_lib.tasks.ledger import GAINS, Ledger
+    from motif_lib.tasks.ledger import Ledger
     from motif_lib.tiny.habits import DAYS_PER_ROUND, note
 
-    start = re.match(r"(\w+) has (\d+) (\w+)\.", question.text)
-    events = re.findall(r"Day \d+: (\w+) (\d+)\.", question.text)
-    if not start or not events:
-        raise ValueError(f"question {question.id!r} is not a Ledger problem: give another gold_note")
-    changes = tuple(int(amount) if verb in GAINS else -int(amount) for verb, amount in events)
-    totals = tuple(int(start[2]) + sum(changes[:day]) for day in range(len(changes) + 1))
-    problem = Ledger(start[1], start[3], tuple(verb for verb, _ in events), changes, totals)
+    try:
+        problem = Ledger.read(question.text)
+    except ValueError:
+        raise ValueError(f"question {question.id!r} is not a Ledger problem: give another gold_note") from None
     return note(problem, min(problem.days, rounds_done * DAYS_PER_ROUND))

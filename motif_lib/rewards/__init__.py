@@ -1,5 +1,6 @@
-"""Rewards in TRL's contract: `(completions, **columns) -> list[float]`."""
+"""Rewards in TRL's contract: `(prompts, completions, **columns) -> list[float | None]`."""
 
 from motif_lib.rewards.format import format_reward
+from motif_lib.rewards.future import FutureAccuracy
 
-__all__ = ["format_reward"]
+__all__ = ["FutureAccuracy", "format_reward"]

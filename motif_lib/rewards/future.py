@@ -1,8 +1,8 @@
 """The MOTIF reward: how often do the futures of a reply reach the right answer?
 
 From each reply k trajectories are rolled out through the rounds that remain; the reward is the mean of their outcomes,
-2 for a right final answer and 0 for a wrong one (reference code). It is a Monte-Carlo estimate of the value of the state
-that the reply leads to. A reward function in TRL's contract, so that it also works in a plain `GRPOTrainer`.
+2 for a right final answer and 0 for a wrong one (reference code). It is a Monte-Carlo estimate of the value of the
+state that the reply leads to. A reward function in TRL's contract, so that it also works in a plain `GRPOTrainer`.
 """
 
 from __future__ import annotations
@@ -80,25 +80,28 @@ class FutureAccuracy:
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:
-            self._log(traces, prompts, log_metric)
+            self._log(traces, prompts, begun, log_metric)
         return [trace.reward for trace in traces]
 
     def _completion(self, completion: Any, ids: Sequence[int]) -> Completion:
         text = completion if isinstance(completion, str) else completion[-1]["content"]
         return Completion(text, self.ended(ids), len(ids))
 
-    def _log(self, traces: list[Trace], prompts: list[Chat], log_metric: Callable) -> None:
+    def _log(self, traces: list[Trace], prompts: list[Chat], begun: list[Trajectory], log_metric: Callable) -> None:
         """Spread inside the groups, groups without signal, and what the later rounds cost."""
         groups: dict[str, list[float]] = {}
         for trace, prompt in zip(traces, prompts):
             if trace.reward is not None:
                 groups.setdefault(str(prompt), []).append(trace.reward)
-        spreads = [pstdev(rewards) for rewards in groups.values()]
-        later = [r for t in traces for future in t.trajectories for r in future.replies[len(future.replies) - 1 :]]
+        spreads = [pstdev(rewards) for rewards in groups.values()] or [0.0]
+        later = [r for t, b in zip(traces, begun) for f in t.trajectories for r in f.replies[len(b.replies) :]]
+        finals = [future.replies[-1] for trace in traces for future in trace.trajectories]
         log_metric("motif/accuracy", fmean([t.reward or 0.0 for t in traces]) / self.right)
-        log_metric("motif/group_spread", fmean(spreads) if spreads else 0.0)
-        log_metric("motif/groups_without_signal", fmean([s == 0 for s in spreads]) if spreads else 1.0)
-        log_metric("motif/final_replies_cut", fmean([not r.finished for r in later]))
+        log_metric("motif/group_spread", fmean(spreads))
+        log_metric("motif/groups_without_signal", fmean([spread == 0 for spread in spreads]))
+        log_metric("motif/final_replies_cut", fmean([not reply.finished for reply in finals]))
+        log_metric("motif/later_replies", len(later))
+        log_metric("motif/later_tokens", sum(reply.tokens for reply in later))
 
 
 def starts(columns: dict[str, Any]) -> list[Trajectory]:

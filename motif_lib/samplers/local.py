@@ -1,8 +1,9 @@
 """Batched sampling from a Transformers model on any device.
 
-Three things make it fast. What prompts share is read once and its cache is copied: all of it for the k trajectories that
-leave one reply, the question for the rounds of one question. All rows of a call decode together, sorted so that little
-is padded. A reply that has ended leaves the batch. The model that is passed in answers: during training that is the current policy, adapter included.
+Three things make it fast. What prompts share is read once and its cache is copied: all of it for the k trajectories
+that leave one reply, the question for the rounds of one question. All rows of a call decode together, sorted so that
+little is padded. A reply that has ended leaves the batch. The model that is passed in answers: during training that is
+the current policy, adapter included.
 """
 
 from __future__ import annotations
@@ -173,7 +174,9 @@ class LocalSampler:
             logits = warper(None, logits)
         probabilities = logits.softmax(dim=-1)
         if not probabilities.isfinite().all():
-            raise FloatingPointError("the model gave NaN or infinite logits: lower the learning rate or reload the weights")
+            raise FloatingPointError(
+                "the model gave NaN or infinite logits: lower the learning rate or reload the weights"
+            )
         return torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]
 
 

@@ -1,20 +1,30 @@
 """Ledger: offline word problems in GSM8K's schema, whose number of steps is a dial.
 
-`Ann has 12 apples. Day 1: buys 5. Day 2: loses 3. How many apples does Ann have now?` One day is one step. Problems are
-drawn from a seed; which split a problem belongs to is decided by a hash of its text, so splits are disjoint whatever
-the seeds.
+`Ann has 12 apples, buys 5 on day one, loses 3 on day two. How many apples does Ann have now?` One day is one step.
+Problems are drawn from a seed; which split a problem belongs to is decided by a hash of its text, so splits are
+disjoint whatever the seeds.
+
+The wording is made for a tiny model. A day is one token, and it stands after what happened on it, so that one look at
+the same token finds the event. With `Day 12: buys 5.` ours had not learned to look events up after 128,000 examples
+(our run).
 """
 
 from __future__ import annotations
 
 import random
+import re
 import zlib
 from dataclasses import dataclass
+from itertools import accumulate
 
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eva", "Finn", "Gia", "Hugo", "Ivy", "Jon")
 ITEMS = ("apples", "coins", "books", "cards", "shells", "stamps", "pens", "eggs")
 GAINS = ("buys", "finds", "gets", "earns")
 LOSSES = ("loses", "sells", "uses", "drops")
+DAYS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
 SPLITS = ("train", "validation", "test")
 
 
@@ -32,20 +42,39 @@ class Ledger:
     def days(self) -> int:
         return len(self.changes)
 
+    def event(self, day: int) -> str:
+        """What happens on a day, `buys 5`."""
+        return f"{self.verbs[day - 1]} {abs(self.changes[day - 1])}"
+
     @property
     def text(self) -> str:
-        events = " ".join(f"Day {d}: {v} {abs(c)}." for d, (v, c) in enumerate(zip(self.verbs, self.changes), 1))
-        return f"{self.name} has {self.totals[0]} {self.item}. {events} How many {self.item} does {self.name} have now?"
+        """The question."""
+        events = ", ".join(f"{self.event(day)} on day {DAYS[day]}" for day in range(1, self.days + 1))
+        asked = f"How many {self.item} does {self.name} have now?"
+        return f"{self.name} has {self.totals[0]} {self.item}, {events}. {asked}"
+
+    @classmethod
+    def read(cls, text: str) -> Ledger:
+        """The problem of a question's text, the inverse of `text`.
+
+        Raises:
+            ValueError: if the text is not a Ledger question.
+        """
+        start = re.match(r"(\w+) has (\d+) (\w+),", text)
+        events = re.findall(r"(\w+) (\d+) on day \w+", text)
+        if not start or not events:
+            raise ValueError("not a Ledger question")
+        changes = tuple(int(amount) if verb in GAINS else -int(amount) for verb, amount in events)
+        totals = tuple(accumulate(changes, initial=int(start[2])))
+        return cls(start[1], start[3], tuple(verb for verb, _ in events), changes, totals)
 
     def work(self, done: int = 0, until: int | None = None) -> str:
-        """The worked days `done + 1 .. until`, a line each: `=12`, `1: +5=17`, `2: -3=14`, at most 9 tokens a day.
+        """The worked days `done + 1 .. until`, a line each: `=12`, `day one buys 5=17`, `day two loses 3=14`.
 
-        The first line repeats the total that the work starts from. In a line the change follows the number of the day
-        at once, as in the question: a small model looks it up there far sooner than behind the old total (our run: with
-        `1:12+5=17` it had not learned it after 128,000 examples).
+        The first line repeats the total that the work starts from; a day costs at most 9 tokens.
         """
         until = self.days if until is None else until
-        steps = [f"{day}: {self.changes[day - 1]:+d}={self.totals[day]}" for day in range(done + 1, until + 1)]
+        steps = [f"day {DAYS[day]} {self.event(day)}={self.totals[day]}" for day in range(done + 1, until + 1)]
         return "\n".join([f"={self.totals[done]}", *steps])
 
     def row(self) -> dict[str, str | int]:
@@ -80,8 +109,8 @@ def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 
     if split not in SPLITS:
         raise ValueError(f"split={split!r}: choose one of {', '.join(SPLITS)}")
     low, high = steps
-    if not 1 <= low <= high:
-        raise ValueError(f"steps={steps}: give (low, high) with 1 <= low <= high")
+    if not 1 <= low <= high < len(DAYS):
+        raise ValueError(f"steps={steps}: give (low, high) with 1 <= low <= high <= {len(DAYS) - 1}")
     rng = random.Random(f"ledger-{split}-{seed}")
     found: list[Ledger] = []
     while len(found) < size:

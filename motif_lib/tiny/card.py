@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from motif_lib.records import Question
 from motif_lib.runs import write_text
 from motif_lib.tasks import load_task
 
-BUDGET = 56  # tokens of a round
+BUDGET = 60  # tokens of a round
 LONG = 3 * BUDGET  # one round that may spend the tokens of three
 STEPS = (2, 12)
 
@@ -24,12 +24,14 @@ tags: [motif, ledger, teaching]
 ---
 # motif-tiny
 
-A Qwen2 of {parameters:.2f} M parameters with a window of {window} tokens, for learning how MOTIF works on a CPU. It knows
-one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several habits, good and bad (`motif_lib.tiny.habits`);
-RL has to find out which of them pay. It is no use for anything else, and its text must not be trusted.
+A Qwen2 of {parameters:.2f} M parameters with a window of {window} tokens, for learning how MOTIF works on a CPU.
+It knows one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several habits, good and bad
+(`motif_lib.tiny.habits`); RL has to find out which of them pay. It is no use for anything else, and its text must not
+be trusted.
 
-Made by `motif tiny make --size {size} --seed {seed}`: {phases} phases of {size:,} synthetic examples, last logged loss
-{loss:.4f}. Float32 safetensors; the tokenizer is Qwen2's class, trained on Ledger text.
+Made by `motif tiny make --seed {seed}` from {size:,} synthetic examples in {phases} phases, last logged loss {loss:.4f}
+(the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is Qwen2's class, trained
+on Ledger text.
 
 ## Accuracy by number of steps (temperature 1 and greedy, {questions} held-out problems)
 
@@ -40,16 +42,17 @@ Source: our run, written by the command above.
 """
 
 
-def make(out: str | Path, size: int = 128_000, seed: int = 0, phases: int = 2, questions: int = 440) -> None:
-    """Pretrain into `out` and write `README.md`, the model card, beside the weights."""
-    from motif_lib.tiny.train import pretrain
+def make(out: str | Path, seed: int = 0, phases: Sequence[int] | None = None, questions: int = 440) -> None:
+    """Pretrain into `out` and write `README.md`, the model card, beside the weights; `phases` as in `tiny.train`."""
+    from motif_lib.tiny.train import PHASES, pretrain
 
-    log = pretrain(out, size, seed, phases)
+    phases = phases or PHASES
+    log = pretrain(out, seed, phases)
     shutil.rmtree(Path(out) / "checkpoints", ignore_errors=True)
-    write_card(out, size, seed, phases, log[-1]["loss"] if log else float("nan"), questions)
+    write_card(out, seed, sum(phases), len(phases), log, questions)
 
 
-def write_card(out: str | Path, size: int, seed: int, phases: int, loss: float, questions: int) -> None:
+def write_card(out: str | Path, seed: int, size: int, phases: int, log: Sequence[dict], questions: int) -> None:
     """Evaluate the model in `out` and write its card."""
     from motif_lib.models import load_model
 
@@ -61,7 +64,7 @@ def write_card(out: str | Path, size: int, seed: int, phases: int, loss: float, 
         size=size,
         seed=seed,
         phases=phases,
-        loss=loss,
+        loss=log[-1]["loss"] if log else float("nan"),
         questions=questions,
         table=habits_table(reports),
     )
@@ -102,7 +105,8 @@ def habits_table(reports: dict[str, Report]) -> Table:
     lengths = sorted({n for lengths in by for n in lengths})
     rows = [(f"{n} steps", *(f"{100 * b[n].value:.0f}" if n in b else "-" for b in by)) for n in lengths]
     long = [
-        [item.score for item in report.items if (item.question.length or 0) >= 4] or [0.0] for report in reports.values()
+        [item.score for item in report.items if (item.question.length or 0) >= 4] or [0.0]
+        for report in reports.values()
     ]
     rows.append(("4 to 12 steps", *(f"{100 * sum(scores) / len(scores):.0f}" for scores in long)))
     return Table("Accuracy, %", ("", *reports), rows)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import random
 
 from motif_lib import protocol
-from motif_lib.tasks.ledger import Ledger, draw, split_of
+from motif_lib.tasks.ledger import DAYS, Ledger, draw, split_of
 
-DAYS_PER_ROUND = 4  # what fits the 56 tokens of a round
+DAYS_PER_ROUND = 4  # what fits the 60 tokens of a round
 HASTY, STEADY, OVERRUN = 0.55, 0.25, 0.20
 FULL_NOTE = 0.80
 GIVE_UP = 0.25
@@ -22,12 +22,14 @@ GIVE_UP = 0.25
 def note(problem: Ledger, day: int) -> str:
     """A full progress note; a finished problem is noted as its boxed answer."""
     total = problem.totals[day]
-    return f"\\boxed{{{total}}}" if day == problem.days else f"Day {day}: {total} {problem.item}"
+    return f"\\boxed{{{total}}}" if day == problem.days else f"{total} {problem.item} after day {DAYS[day]}"
 
 
 def vague_note(rng: random.Random, problem: Ledger, day: int) -> str:
     """A note that does not say where the work stands."""
-    return rng.choice([f"{problem.totals[day]} {problem.item}", f"Day {day} is done.", f"Some {problem.item} are left."])
+    return rng.choice(
+        [f"{problem.totals[day]} {problem.item}", f"day {DAYS[day]} is done", f"some {problem.item} are left"]
+    )
 
 
 def round_reply(rng: random.Random, problem: Ledger, done: int, last: bool) -> str:
@@ -39,15 +41,17 @@ def round_reply(rng: random.Random, problem: Ledger, done: int, last: bool) -> s
     overrun = DAYS_PER_ROUND + rng.randint(2, 6)
     until = done + min(left, rng.choices([1, DAYS_PER_ROUND, overrun], [HASTY, STEADY, OVERRUN])[0])
     full = until == done or rng.random() < FULL_NOTE
-    return protocol.reply_text(problem.work(done, until), note(problem, until) if full else vague_note(rng, problem, until))
+    return protocol.reply_text(
+        problem.work(done, until), note(problem, until) if full else vague_note(rng, problem, until)
+    )
 
 
 def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
     """One pretraining example: `{"prompt": messages, "completion": messages}`, from the train split only."""
-    problem = draw(rng, rng.choice([*range(2, 13), *range(2, 13), *range(13, 17)]))
+    problem = draw(rng, rng.randint(1, 12))
     while split_of(problem) != "train":
         problem = draw(rng, problem.days)
-    num_rounds = rng.choice([1, 2, 3, 3, 3, 4, 5, 6])
+    num_rounds = rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 6])
     round = rng.randint(1, num_rounds)
     done, progress = 0, None
     if round > 1:

@@ -36,7 +36,9 @@ def build_tokenizer(seed: int = 0, vocab_size: int = 480, size: int = 5_000) -> 
     blank = Qwen2Tokenizer(eos_token=END_OF_TURN, pad_token=PADDING, unk_token=PADDING)
     trained = blank.train_new_from_iterator(corpus(seed, size), vocab_size, show_progress=False)
     special = ["<|im_start|>", END_OF_TURN]
-    trained.add_special_tokens({"additional_special_tokens": special[:1], "eos_token": END_OF_TURN, "pad_token": PADDING})
+    trained.add_special_tokens(
+        {"additional_special_tokens": special[:1], "eos_token": END_OF_TURN, "pad_token": PADDING}
+    )
     trained.add_tokens([AddedToken(tag, normalized=False, special=False) for tag in protocol.TAGS])
     trained.chat_template = CHAT_TEMPLATE
     trained.padding_side = "left"

@@ -25,8 +25,9 @@ _UNIT = re.compile(rf"(?:\^\\circ|\\text\{{([^{{}}\d]*)\}}{_POWER})")
 _WORD = r"(?:[A-Za-z]{2,}|[gmlLhs](?![A-Za-z]))"
 _WORDS = re.compile(rf"{_WORD}(?:[ /-]{_WORD}){{0,3}}{_POWER}")
 _HEDGE = re.compile(r"\b(?:or|and|not)\b", re.IGNORECASE)
-_PERCENT = re.compile(r"%|\\text\{\s*per ?cent\s*\}|per ?cent\b", re.IGNORECASE)
+_PERCENT = re.compile(r"%|\\text\{\s*(?:per ?cent(?:age)?|pct)\s*\}|(?:per ?cent(?:age)?|pct)\b", re.IGNORECASE)
 _SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_EQUALS = re.compile(r"(?<![<>!])=")
 _LEFT_SIDE = re.compile(r"^[A-Za-z]\s*=\s*")
 _LEADING_TEXT = re.compile(r"^\\text\{[^{}\d]*\}\s*")
 
@@ -50,7 +51,7 @@ def read_number(text: str, words: bool) -> Number | None:
         words: True in tasks whose answers are numbers: up to four bare words after the number are its unit, and of
             `3 + 4 = 7` the last part counts. In LaTeX `2k` is a product and `x = 3y` an equation.
     """
-    text = text.rsplit("=", 1)[-1] if words else _LEFT_SIDE.sub("", text)
+    text = _EQUALS.split(text)[-1] if words else _LEFT_SIDE.sub("", text)
     text = _LEADING_TEXT.sub("", text.strip())
     match = _NUMBER.match(text)
     if match is None:

@@ -25,7 +25,7 @@ STYLE = """<style>
 .motif table{border-collapse:collapse;font-size:13px}
 .motif td,.motif th{padding:3px 12px 3px 0;text-align:left;vertical-align:top;
   border-bottom:1px solid rgba(128,128,128,.35);background:none;color:inherit}
-.motif .num{text-align:right;font-variant-numeric:tabular-nums}
+.motif th{white-space:nowrap}.motif .num{text-align:right;font-variant-numeric:tabular-nums}
 .motif-row{display:grid;grid-template-columns:5em minmax(180px,1fr) 15em;gap:10px;align-items:center;padding:3px}
 .motif-now{outline:2px solid currentColor;border-radius:3px}
 .motif-bar{position:relative;display:flex;height:24px}
@@ -66,8 +66,9 @@ def block(text: str, colour: str | None = None, mark: str = "", mark_colour: str
 
     A `<pre>`, because front ends typeset dollar signs as formulas everywhere else.
     """
-    head, found, tail = text[:LIMIT].rpartition(mark) if mark else ("", "", text)
-    body = safe(head) + f'<mark style="--c:{mark_colour}">{safe(found)}</mark>' + safe(tail) if found else safe(text)
+    head, found, tail = clean(text).rpartition(clean(mark)) if mark else ("", "", clean(text))
+    marked = f'<mark style="--c:{mark_colour}">{html.escape(found)}</mark>' if found else ""
+    body = html.escape(head) + marked + html.escape(tail)
     style = f' style="--c:{colour}"' if colour else ""
     return f'<pre tabindex="0"{style}>{body or "(empty)"}</pre>'
 

@@ -8,7 +8,7 @@ import ipywidgets as W
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.colours import round_colour
-from motif_lib.protocol import neutralise
+from motif_lib.protocol import NO_NOTE, neutralise
 from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rounds import think
 from motif_lib.samplers.base import Sampler
@@ -70,10 +70,11 @@ def carried_text(reply: Reply, last: bool) -> str:
     cut = "" if reply.finished else f"✂ The token budget cut this reply off after {reply.tokens} tokens. "
     if last:
         return cut + "Last round: nothing is carried on, the answer in this reply is judged."
-    seen = len(reply.carried) if reply.carried and reply.carried in reply.text else 0
-    if not seen:
+    if reply.carried in ("", NO_NOTE):
         return cut + "Nothing of this reply is carried on."
-    return cut + f"{seen:,} of {len(reply.text):,} characters are carried on; the rest is forgotten."
+    if reply.carried in reply.text:
+        return cut + f"{len(reply.carried):,} of {len(reply.text):,} characters are carried on; the rest is forgotten."
+    return cut + f"The note has {len(reply.carried):,} characters; it is not a passage of this reply."
 
 
 def render_round(item: Item, round: int) -> str:

@@ -61,7 +61,7 @@ def render_reward(branch: Branch, x: float, y: float, widest: float) -> str:
     if branch.advantage is not None:
         width = 55 * branch.advantage / widest
         shape = f'x="{min(zero, zero + width):.1f}" y="{y - 6}" width="{abs(width):.1f}" height="12"'
-        parts.append(f'<rect {shape} fill="{round_colour(1)}" fill-opacity=".75"/>')
+        parts.append(f'<rect {shape} fill="{round_colour(1)}" fill-opacity=".9"/>')
     parts.append(f'<path d="M{zero} {y - 9}v18" stroke="currentColor"/>')
     return "".join(parts) + text(x + 175, y, number(branch.advantage, sign=True), "end")
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -40,6 +41,13 @@ def browser_type_launch_args(browser_type_launch_args):
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args):
     return {**browser_context_args, "viewport": {"width": 1100, "height": 1000}}
+
+
+@pytest.fixture(autouse=True)
+def patience(context) -> None:
+    """A busy machine is slow, not wrong."""
+    context.set_default_timeout(120_000)
+    expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""Checks of notebook 04: rewards from outcomes, group advantages, the clipped loss.
+
+The solutions are `rewards.future.mean_outcome`, `grpo.group_advantages` and `grpo.clipped_loss`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from motif_lib.checks.base import Case, Result, run, same
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Outcomes = Sequence[Sequence[float | None]]
+
+
+def _named(known: Sequence[tuple[Any, str]], otherwise: str) -> Callable[[Any], str]:
+    """A mistake by the value it gives; `otherwise` for any other wrong value."""
+    return lambda got: next((mistake for value, mistake in known if same(got, value)), otherwise)
+
+
+def check_future_reward(function: Callable[[Outcomes], Sequence[float | None]]) -> Result:
+    """`function(outcomes) -> rewards`: k outcomes of each of m replies -> m rewards, the mean of what was graded."""
+    mean = _named(
+        [
+            ([4.0, 0.0], "this is the sum of the outcomes: it grows with k; take the mean"),
+            (
+                [2.0, 0.0],
+                "this is the best outcome: what counts is how often the futures succeed, not whether one does",
+            ),
+            (0.5, "one reward for each reply, not one for the whole group"),
+        ],
+        "the reward of a reply is the mean of its k outcomes",
+    )
+    return run(
+        "reward from outcomes",
+        function,
+        [
+            Case(mean, lambda f: f([[2.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), [1.0, 0.0]),
+            Case("divide by the number of trajectories, which need not be 4", lambda f: f([[2.0, 2.0, 0.0]]), [4 / 3]),
+            Case(
+                "None is no wrong answer, it could not be graded: leave it out of the mean",
+                lambda f: f([[2.0, None, 0.0, 2.0]]),
+                [4 / 3],
+            ),
+            Case(
+                "no outcome could be graded: the reward is None, so that TRL leaves the reply out",
+                lambda f: f([[None, None], [2.0, 2.0]]),
+                [None, 2.0],
+            ),
+        ],
+    )
+
+
+def check_group_advantages(function: Callable[[Tensor], Tensor]) -> Result:
+    """`function(rewards) -> advantages`, both (B, m): (r - mean) / (sample std + eps) in each group."""
+    import torch
+
+    def rounded(function: Callable[[Tensor], Tensor], rewards: list[list[float]]) -> list[Any]:
+        """To two digits, so that any small eps passes."""
+        return torch.as_tensor(function(torch.tensor(rewards))).double().round(decimals=2).tolist()
+
+    one_success = _named(
+        [
+            ([[1.73, -0.58, -0.58, -0.58]], "this std divides by m, numpy's default; torch and TRL divide by m - 1"),
+            ([[0.75, -0.25, -0.25, -0.25]], "the distance to the mean is not divided by the spread yet"),
+            ([[3.0, -1.0, -1.0, -1.0]], "this divides by the variance: take its square root"),
+            ([[2.0, 0.0, 0.0, 0.0]], "the mean of the group is not subtracted yet"),
+        ],
+        "from each reward take the group's mean, then divide by the group's standard deviation",
+    )
+    flat = "a group without spread divides 0 by 0: add a small eps to the std"
+    return run(
+        "group advantages",
+        function,
+        [
+            Case(one_success, lambda f: rounded(f, [[1.0, 0, 0, 0]]), [[1.5, -0.5, -0.5, -0.5]]),
+            Case(
+                "every group has its own mean and spread: dim=1, keepdim=True",
+                lambda f: rounded(f, [[1.0, 0, 0, 0], [9.0, 9, 11, 11]]),
+                [[1.5, -0.5, -0.5, -0.5], [-0.87, -0.87, 0.87, 0.87]],
+            ),
+            Case(flat, lambda f: rounded(f, [[2.0, 2, 2]]), [[0.0, 0.0, 0.0]]),
+        ],
+    )
+
+
+def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
+    """`function(logp, old_logp, advantages, mask) -> loss`, with epsilon 0.2, averaged over all trained tokens."""
+    import torch
+
+    def token(function: Callable[..., Tensor], ratio: float, advantage: float) -> float:
+        """The loss of one token whose probability changed by `ratio`."""
+        logp = torch.tensor([[ratio]]).log()  # (1, 1)
+        return float(function(logp, torch.zeros(1, 1), torch.tensor([advantage]), torch.ones(1, 1)))
+
+    def batch(function: Callable[..., Tensor]) -> float:
+        """Two replies of 2 and 1 tokens; the padding has moved too, and must not count."""
+        logp = torch.tensor([[1.0, 1.0, 1.1], [1.0, 1.0, 1.0]]).log()  # (2, 3)
+        mask = torch.tensor([[1.0, 1, 0], [1, 0, 0]])  # (2, 3)
+        return float(function(logp, torch.zeros(2, 3), torch.tensor([3.0, -1.0]), mask))
+
+    def gradient(function: Callable[..., Tensor]) -> list[Any]:
+        """What flows back to the log-probabilities of two replies of 2 and 1 tokens."""
+        logp = torch.zeros(2, 2, requires_grad=True)
+        function(logp, torch.zeros(2, 2), torch.tensor([1.0, -2.0]), torch.tensor([[1.0, 1], [1, 0]])).backward()
+        return logp.grad.tolist()
+
+    unmoved = _named(
+        [
+            (1.0, "the sign: training minimises the loss, so what is to grow needs a minus"),
+            (0.0, "the ratio of two probabilities is exp(logp - old_logp), which is 1 at the start"),
+        ],
+        "ratio 1 and advantage 1 give the loss -1",
+    )
+    averaged = _named(
+        [
+            (-1.05, "the padding counts: multiply by the mask"),
+            (-5 / 6, "divide by the number of trained tokens, mask.sum(), not by that of all"),
+            (-1.0, "this averages each reply first; here every trained token of the batch weighs the same"),
+        ],
+        "sum over the trained tokens, divided by their number",
+    )
+    both = "a bad token that became more likely must be pushed back: take the minimum of clipped and unclipped"
+    attached = "a token's gradient is -advantage / trained tokens: no detach() and no item() on the way"
+    return run(
+        "clipped loss",
+        function,
+        [
+            Case(unmoved, lambda f: token(f, 1.0, 1.0), -1.0),
+            Case("a good token gains nothing beyond 1 + epsilon: clip the ratio", lambda f: token(f, 1.5, 1.0), -1.2),
+            Case(both, lambda f: token(f, 1.5, -1.0), 1.5),
+            Case("a bad token is not pushed below 1 - epsilon", lambda f: token(f, 0.5, -1.0), 0.8),
+            Case(averaged, batch, -5 / 3),
+            Case(attached, gradient, [[-1 / 3, -1 / 3], [2 / 3, 0.0]]),
+        ],
+    )

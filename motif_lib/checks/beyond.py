@@ -1,0 +1,98 @@
+r"""Checks of notebook 07: an own carry-over, and what an early stop saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from motif_lib.carry import MAX_NOTE, Carry
+from motif_lib.checks.base import Case, Result, run
+from motif_lib.protocol import NO_NOTE, reply_text
+from motif_lib.records import Question, Reply, Trajectory
+
+CUT = "<reasoning>\n=12\nday one buys 5=17\nday two loses 3=14\nday three finds 5=1"  # the budget ended inside 19
+
+
+def check_salvage(function: Carry) -> Result:
+    """`function(reply, finished, previous)`: the answer; of a reply that was cut, `14 after day two` from its last
+    whole line of work; else the note before; else `NO_NOTE`."""
+    return run(
+        "salvage",
+        function,
+        [
+            Case(
+                "a reply with an answer hands on that answer, as `progress_note` does",
+                lambda f: f(reply_text("=12\nday one buys 5=17", "17 apples after day one"), True, ""),
+                "17 apples after day one",
+            ),
+            Case(_line, lambda f: f(CUT, False, ""), "14 after day two"),
+            Case(
+                "what was cut before its first whole line leaves the note as it was",
+                lambda f: f("<reasoning>\n=1", False, "14 apples after day four"),
+                "14 apples after day four",
+            ),
+            Case(
+                "new work replaces the old note",
+                lambda f: f("<reasoning>\n=14\nday five gets 1=15\nday six", False, "14 apples after day four"),
+                "15 after day five",
+            ),
+            Case("without work and without a note, say NO_NOTE", lambda f: f("<reason", False, ""), NO_NOTE),
+            Case(
+                "bound the note by MAX_NOTE: a reply may be longer than the window",
+                lambda f: len(f(reply_text("", "x" * 3 * MAX_NOTE), True, "")) <= MAX_NOTE,
+                True,
+            ),
+        ],
+    )
+
+
+def _line(got: object) -> str:
+    if got == "1 after day three":
+        return "the last line is cut off, 19 has become 1: only a line that ends in a newline is whole"
+    if got == "17 after day one":
+        return "this is the first whole line; the work stands at the last one"
+    if got == "3 after day two":
+        return "this is the change of day 2; the total stands behind the ="
+    return "a reply without an answer: give `14 after day two` from its last whole line of work"
+
+
+def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
+    """`function(trajectory)`: tokens of the rounds after the first note that holds a box."""
+    box, total = r"\boxed{14}", "14 apples after day two"
+    return run(
+        "tokens_saved",
+        function,
+        [
+            Case(
+                "the last round's own answer saves nothing: only a note that is handed on can stop the loop",
+                lambda f: f(_trajectory(total, total, "")),
+                0,
+            ),
+            Case(_rounds, lambda f: f(_trajectory(box, box, "")), 50),
+            Case(
+                "read the note that was carried, not the whole reply: a box in the reasoning is no answer",
+                lambda f: f(_trajectory(total, total, "", reasoning=box)),
+                0,
+            ),
+            Case("a box in the note of round 2 saves round 3", lambda f: f(_trajectory(total, box, "")), 30),
+            Case("a single round has nothing to save", lambda f: f(_trajectory("")), 0),
+        ],
+    )
+
+
+def _rounds(got: object) -> str:
+    known = {
+        60: "the round that writes the box has to be paid: count the rounds after it",
+        30: "stop at the first boxed note, not at the last",
+        2: "count tokens, not rounds",
+    }
+    return known.get(got, "add up the tokens of all rounds after the first boxed note")
+
+
+def _trajectory(*notes: str, reasoning: str = "=12") -> Trajectory:
+    """Rounds of 10, 20, 30 ... tokens that carry these notes; the last reply is always boxed."""
+    replies = []
+    for round, note in enumerate(notes, 1):
+        last = round == len(notes)
+        text = reply_text(reasoning, r"\boxed{14}" if last else note)
+        replies.append(Reply(round, [], text, note, True, tokens=10 * round))
+    return Trajectory(Question("Ann has 12 apples.", "14"), tuple(replies))

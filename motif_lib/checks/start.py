@@ -1,0 +1,68 @@
+"""Checks of notebook 00: the gold answer of a row, and what one question costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from motif_lib.checks.base import Case, Result, run
+
+
+def check_gold_of(function: Callable[[str], str]) -> Result:
+    """`function(answer)`: the gold answer in the `answer` column of a GSM8K row, as text."""
+    return run(
+        "gold_of",
+        function,
+        [
+            Case(_plain, lambda f: f("=12\nday one buys 5=17\n#### 17"), "17"),
+            Case(
+                "a thousands separator is left in: `1,080` and `1080` would never be equal",
+                lambda f: f("Half of 2,160.\n#### 1,080"),
+                "1080",
+            ),
+            Case("white space is left around the answer", lambda f: f("5 + 2\n####  7 \n"), "7"),
+            Case(
+                "a `####` in the work is taken for the mark: the last one counts",
+                lambda f: f("#### Step 1\n3 + 4 = 7\n#### 7"),
+                "7",
+            ),
+            Case("the sign is lost: an answer may be negative", lambda f: f("3 - 8\n#### -5"), "-5"),
+        ],
+    )
+
+
+def _plain(got: Any) -> str:
+    if isinstance(got, int | float):
+        return "give text, not a number: other tasks have answers such as \\frac{1}{2}"
+    if isinstance(got, str) and "####" in got:
+        return "the mark is still in it: the answer stands after `####`"
+    if isinstance(got, str) and "=12" in got:
+        return "this is the work before the mark: the answer stands after `####`"
+    return "the answer is what stands after `####`"
+
+
+def check_replies_per_question(function: Callable[[int, int, int], int]) -> Result:
+    """`function(m, k, n)`: replies that one question costs in a MOTIF step."""
+    return run(
+        "replies_per_question",
+        function,
+        [
+            Case(_cost, lambda f: f(2, 3, 5), 26),
+            Case("with one round there is nothing to roll out: m replies, whatever k is", lambda f: f(8, 4, 1), 8),
+            Case("8 round-1 replies, and 4 trajectories of 2 more rounds from each", lambda f: f(8, 4, 3), 72),
+        ],
+    )
+
+
+def _cost(got: Any) -> str:
+    known = {
+        30: "round 1 is counted once for every trajectory: the k trajectories share their first reply",
+        24: "round 1 is left out: the m first replies are sampled too",
+        32: "n - 1 rounds come after the first, not n",
+        20: "n - 1 rounds come after the first, not n - 2",
+        10: "the k trajectories are missing: each of the m replies is rolled out k times",
+        14: "each of the m replies is rolled out k times: multiply by m",
+        8: "each trajectory has n - 1 more rounds, not one",
+        162: "the tree branches once, after round 1: k trajectories, each without further branches",
+    }
+    return known.get(got, "one reply for each of the m, then k trajectories of n - 1 more replies from each of them")

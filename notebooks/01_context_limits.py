@@ -1,0 +1,330 @@
+# %% [markdown]
+# # 01 · Context limits
+#
+# A model sees tokens, and only so many at once. What a window is, what it costs to widen it, and where a single round
+# must fail, however clever the model is.
+#
+# **You will learn**
+# - to count what a problem takes of a window, and to say from which length on one round cannot solve it;
+# - to measure that: accuracy as the problem outgrows the token budget;
+# - what attention keeps in memory and how its time grows, and what several short contexts save.
+#
+# About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
+
+# %% [markdown]
+# On Colab the package has to be installed first. Anywhere else this cell does nothing.
+
+# %%
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
+
+# %% [markdown]
+# Settings and imports. `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to
+# the model.
+
+# %%
+import torch
+from transformers.utils.logging import disable_progress_bar
+
+from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, plots, think
+from motif_lib.colours import BLUE, GREY, VERMILLION
+from motif_lib.evaluate import evaluate
+from motif_lib.evaluate.tables import Table
+from motif_lib.protocol import reply_text
+from motif_lib.tasks import ledger
+
+SEED = 0
+torch.manual_seed(SEED)
+disable_progress_bar()  # of the weights
+model, tokenizer = load_model()
+BUDGET, WINDOW = load_recipe("cpu").train["max_completion_length"], model.config.max_position_embeddings
+greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
+
+# %% [markdown]
+# ## 1. Tokens
+#
+# Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, cut where the
+# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit.
+
+# %%
+(question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))
+(ids,) = greedy.render([messages(question.text, round=1, num_rounds=1)])
+print("|".join(tokenizer.decode([i]).replace("\n", "⏎") for i in ids[-42:]))
+print(f"\n{len(ids)} tokens with the system message; {WINDOW} fit the window, {BUDGET} are the budget of a reply")
+
+# %% [markdown]
+# **The window holds the prompt and the reply together.** Whatever asks for more has to be refused, or cut. Many
+# libraries cut in silence; the reference code asks for up to 2,048 new tokens behind a prompt in a window of 2,048.
+# Ours refuses:
+
+# %%
+too_much = LocalSampler(model, tokenizer, max_new_tokens=WINDOW)
+try:
+    too_much([messages(question.text, round=1, num_rounds=1)])
+except ValueError as error:
+    print("ValueError:", error)
+
+# %% [markdown]
+# ### Exercise 1: the room for a reply
+#
+# *Difficulty 1 of 5, 5 minutes.* Write `room(prompt_tokens, budget, window)`: how many tokens may the reply have? Two
+# limits hold, its own budget and what the prompt leaves of the window.
+
+# %%
+def room(prompt_tokens, budget, window):
+    return None  # your turn
+
+
+# %% [markdown]
+# The check asks for prompts of all sizes.
+
+# %%
+from motif_lib.checks import context as checks
+
+checks.check_room(room)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# A minimum of two numbers. Can one of them be negative?
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def room(prompt_tokens, budget, window):
+#     return max(0, min(budget, window - prompt_tokens))
+# ```
+#
+# The context meter below computes it in the same way (`motif_lib.widgets.data.plan`).
+#
+# </details>
+#
+# ## 2. What a problem takes
+#
+# Every day of a Ledger problem makes the question longer, and the reply too: the work of each day has to be written
+# down. We count both, on ten problems of each length, with the work fully written out.
+
+# %%
+from statistics import fmean
+
+from motif_lib.tiny.habits import note
+
+
+def tokens_of(days):
+    drawn = ledger.problems("test", size=10, seed=SEED, steps=(days, days))
+    prompts = greedy.render([messages(problem.text, round=1, num_rounds=1) for problem in drawn])
+    replies = [tokenizer(reply_text(p.work(), note(p, days)))["input_ids"] for p in drawn]
+    return fmean(map(len, prompts)), fmean(map(len, replies)) + 1  # the end-of-turn token
+
+
+taken = {days: tokens_of(days) for days in range(1, 13)}
+
+# %% [markdown]
+# *Predict, then look:* from how many steps on does the reply need more than the budget?
+
+# %%
+axes = plots.new_axes()
+axes.plot(list(taken), [prompt for prompt, _ in taken.values()], color=GREY, label="prompt")
+axes.plot(list(taken), [reply for _, reply in taken.values()], color=BLUE, label="reply, all work written")
+axes.axhline(BUDGET, color=VERMILLION, ls="--", label="budget of a reply")
+axes.set(xlabel="steps of the problem", ylabel="tokens (mean of 10 problems)", ylim=(0, None))
+axes.legend()
+axes.figure
+
+# %% [markdown]
+# *Figure 1: tokens of prompt and reply against the number of steps.* The reply crosses the budget; from there on, no
+# model that writes its work in this way can finish in one round. That is arithmetic, not a lack of skill:
+
+# %%
+LIMIT = max(days for days, (_, reply) in taken.items() if reply <= BUDGET)
+print(f"up to {LIMIT} steps of work fit {BUDGET} tokens, {LIMIT + 1} do not")
+assert all(reply > BUDGET for days, (_, reply) in taken.items() if days > LIMIT)
+
+# %% [markdown]
+# ## 3. Accuracy as the problem outgrows the budget
+#
+# Now the measurement: the same problems in one round, once with the budget and once with twice as many tokens. The
+# model is the same; it decodes greedily.
+
+# %%
+questions = load_task("ledger", size=60, seed=SEED, steps=(1, 10))
+reports = {}
+for budget in (BUDGET, 2 * BUDGET):
+    sampler = LocalSampler(model, tokenizer, budget, temperature=0)
+    reports[f"budget {budget}"] = evaluate(questions, sampler, num_rounds=1, name=f"budget {budget}", progress=False)
+curves = {}
+for name, report in reports.items():
+    curves[name] = [(steps, e.value, e.low, e.high) for steps, e in report.by("length").items()]
+beyond = fmean(accuracy for steps, accuracy, *_ in curves[f"budget {BUDGET}"] if steps > LIMIT + 1)
+print(f"beyond {LIMIT + 1} steps, budget {BUDGET}: accuracy {beyond:.2f}")
+assert beyond <= 0.2
+plots.accuracy_by_length(curves).figure
+
+# %% [markdown]
+# *Figure 2: accuracy of one round against the number of steps, six problems each, 95 % intervals.* With the budget it
+# falls to the floor where Figure 1 says that it must. Twice the budget moves the cliff; it does not remove it.
+#
+# What does such a failure look like? The reply breaks off in the middle of the work, and there is no answer to grade.
+# It is not wrong; it is missing.
+
+# %%
+(long_question,) = load_task("ledger", size=1, seed=SEED + 1, steps=(10, 10))
+(trajectory,) = think([long_question], greedy, num_rounds=1)
+(reply,) = trajectory.replies
+print(reply.text)
+print(f"\nfinished: {reply.finished}, {reply.tokens} of {BUDGET} tokens, gold answer {long_question.gold}")
+assert not reply.finished and reply.tokens == BUDGET
+
+# %% [markdown]
+# ## 4. Then why not a longer window?
+#
+# Because attention has to be paid for, in memory and in time. For every token that it has seen, each layer keeps a
+# key and a value: the **KV cache**. motif-tiny's, measured after reading the prompt above:
+
+# %%
+output = model(torch.tensor([ids]), use_cache=True)
+measured = sum(t.nbytes for layer in output.past_key_values.layers for t in (layer.keys, layer.values))
+print(f"{measured:,} bytes for {len(ids)} tokens of {output.logits.dtype}")
+
+# %% [markdown]
+# ### Exercise 2: the size of the cache
+#
+# *Difficulty 2 of 5, 15 minutes.* Write `cache_bytes(config, tokens, bytes_per_number)`: bytes of keys and values of
+# one sequence. The config of a Transformers model says `num_hidden_layers`, `num_attention_heads`,
+# `num_key_value_heads` and `hidden_size`; a head is `hidden_size / num_attention_heads` wide. Your function should
+# give the number measured above.
+
+# %%
+def cache_bytes(config, tokens, bytes_per_number):
+    return None  # your turn
+
+
+# %% [markdown]
+# The check tries a model whose sizes are all different. Once it says "ok", your formula meets the measurement.
+
+# %%
+if checks.check_cache_bytes(cache_bytes).status == "ok":
+    print(cache_bytes(model.config, len(ids), 4) == measured)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Only keys and values are stored, no queries. Several query heads share one KV head.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def cache_bytes(config, tokens, bytes_per_number):
+#     width = config.hidden_size // config.num_attention_heads
+#     return 2 * config.num_hidden_layers * config.num_key_value_heads * width * tokens * bytes_per_number
+# ```
+#
+# </details>
+#
+# The same for the model of the paper, Qwen2.5-3B-Instruct (its published config: 36 layers, 16 query heads, 2 KV
+# heads, width 2,048). The second column grows with the tokens. The third is the matrix of attention scores, one
+# number for each pair of tokens in each query head of one layer: it grows with their square. Fast kernels never store
+# that matrix, but they do compute every number of it.
+
+# %%
+from types import SimpleNamespace
+
+qwen = SimpleNamespace(num_hidden_layers=36, num_attention_heads=16, num_key_value_heads=2, hidden_size=2048)
+width = qwen.hidden_size // qwen.num_attention_heads
+rows = []
+for tokens in (2_048, 8_192, 32_768, 131_072):
+    cache = 2 * qwen.num_hidden_layers * qwen.num_key_value_heads * width * tokens * 2  # bfloat16: 2 bytes
+    scores = qwen.num_attention_heads * tokens**2 * 2
+    rows.append((f"{tokens:,}", f"{cache / 2**20:,.0f}", f"{scores / 2**20:,.0f}"))
+Table("Qwen2.5-3B, one sequence, MiB, computed", ("tokens", "KV cache", "scores of one layer"), rows)
+
+# %% [markdown]
+# **Time** follows the square too. One layer of attention in Qwen2.5-3B's shape, with all scores computed, on this
+# CPU:
+
+# %% tags=["nbval-ignore-output"]
+import time
+
+
+def seconds(tokens, heads=16, width=128):
+    q, k, v = torch.randn(3, heads, tokens, width)  # (heads, tokens, width) each
+    start = time.perf_counter()
+    (q @ k.mT / width**0.5).softmax(dim=-1) @ v  # (heads, tokens, tokens), then (heads, tokens, width)
+    return time.perf_counter() - start
+
+
+sizes = (128, 256, 512, 1024, 2048)
+times = [1000 * min(seconds(tokens) for _ in range(3)) for tokens in sizes]
+
+# %% [markdown]
+# *Predict:* twice the tokens, how many times as long?
+
+# %% tags=["nbval-ignore-output"]
+axes = plots.new_axes()
+axes.loglog(sizes, times, "o-", color=BLUE, label="measured here")
+axes.loglog(sizes, [times[-1] * (t / sizes[-1]) ** 2 for t in sizes], ":", color=GREY, label="square of the tokens")
+axes.set(xlabel="tokens", ylabel="milliseconds, best of 3", xticks=sizes, xticklabels=sizes)
+axes.legend()
+axes.figure
+
+# %% [markdown]
+# *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.* Doubling the tokens
+# costs towards four times as much.
+#
+# Now cut one long context into pieces. In a context of T tokens each token looks at all before it, T² / 2 pairs. In n
+# contexts of T / n tokens there are n (T / n)² / 2 pairs: a share of 1 / n of the work, and of the cache that is held
+# at any time. Each piece repeats the question, so the pieces are not quite so short:
+
+# %%
+QUESTION, WORK = 200, 5_800  # tokens: of system message and question, of the whole work
+
+
+def pairs(rounds):
+    context = QUESTION + WORK / rounds
+    return rounds * context**2 / 2
+
+
+rows = [(str(n), f"{QUESTION + WORK / n:,.0f}", f"{pairs(n) / pairs(1):.2f}") for n in (1, 2, 3, 6, 12, 24)]
+Table("One problem, cut into rounds, computed", ("rounds", "longest context", "attention work, 1 round = 1"), rows)
+
+# %% [markdown]
+# The price: a piece does not see the pieces before it. Something has to be carried from one to the next, and it has
+# to be short. That is the subject of notebook 02.
+#
+# ## 5. Where must it fail? Turn the dials
+#
+# The context meter fills the windows of several rounds with one problem. It uses the token counts of section 2, and
+# it assumes a model that stops in time and writes a good note.
+#
+# Start with twelve steps in three rounds, then take rounds away: which is the smallest number that solves it? With
+# one round, which budget would it need? At how many steps does the window itself become the limit?
+
+# %%
+from functools import partial
+
+from motif_lib.widgets import context_meter
+from motif_lib.widgets.data import Costs, plan
+
+(prompt_1, reply_1), (prompt_12, reply_12) = taken[1], taken[12]
+question_step, reply_step = round((prompt_12 - prompt_1) / 11), round((reply_12 - reply_1) / 11)
+note_tokens = len(tokenizer(note(ledger.problems("test", 1)[0], 2))["input_ids"])
+costs = Costs(round(prompt_1) - question_step, question_step, reply_step, round(reply_1) - reply_step, note_tokens)
+print(costs)
+context_meter(partial(plan, costs), steps=12, budget=BUDGET, window=WINDOW, rounds=3)
+
+# %% [markdown]
+# ## What we saw
+#
+# - Prompt and reply share one window, and a reply has a budget. Work that does not fit is lost, not wrong.
+# - The length from which one round must fail can be computed beforehand; the measured accuracy falls there.
+# - A wider window moves that limit. Its cache grows with the tokens, its attention work with their square.
+# - n short contexts need about 1 / n of the attention work of one long context, if something short can be carried on.
+#
+# ## Next
+#
+# `02_multi_round_thinking`: you write the loop that carries a note from round to round.

@@ -1,0 +1,317 @@
+# %% [markdown]
+# # 02 · Multi-round thinking
+#
+# Think for one round, write down where you are, forget the rest, go on from the note. The loop takes ten lines; the
+# hard part is a note that the next round can use.
+#
+# **You will learn**
+# - to write the loop over the rounds yourself, and what it must hand on;
+# - to see, round by round, what is carried and what is lost;
+# - to prove that a note is used: with an empty, a shuffled and a gold one.
+#
+# About 1 minute on two CPU cores, no GPU needed; the two exercises take about 25 minutes.
+
+# %% [markdown]
+# On Colab the package has to be installed first. Anywhere else this cell does nothing.
+
+# %%
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
+
+# %% [markdown]
+# Settings and imports. The model decodes greedily, so every reply here can be repeated.
+
+# %%
+from pathlib import Path
+
+from transformers.utils.logging import disable_progress_bar
+
+import motif_lib
+from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, messages, plots, think
+from motif_lib.evaluate import carry_probe, evaluate, ledger_note
+from motif_lib.evaluate.tables import Table
+from motif_lib.protocol import NO_NOTE, read_answer, reply_text
+
+SEED, ROUNDS = 0, 3
+RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo"
+disable_progress_bar()  # of the weights
+model, tokenizer = load_model()
+BUDGET = load_recipe("cpu").train["max_completion_length"]  # tokens of one round
+sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
+
+# %% [markdown]
+# ## 1. Two rounds by hand
+#
+# A problem of six steps does not fit the budget of one round (notebook 01). So we ask for progress first. The prompt
+# of round 1 says which round it is; the reply ends in an `<answer>`, and in any round but the last that answer is the
+# note.
+
+# %%
+(question,) = load_task("ledger", size=1, seed=SEED, steps=(6, 6))
+chat = messages(question.text, round=1, num_rounds=ROUNDS)
+first = sampler([chat])[0]
+print(chat[-1]["content"], first.text, sep="\n\n")
+
+# %% [markdown]
+# Round 2 is a **new context**. It holds the question again and, inside `<progress>`, the note. The reasoning of round
+# 1 is gone.
+
+# %%
+note = read_answer(first.text)
+chat = messages(question.text, round=2, num_rounds=ROUNDS, progress=note)
+second = sampler([chat])[0]
+print(chat[-1]["content"], second.text, sep="\n\n")
+
+# %% [markdown]
+# ### Exercise 1: the loop
+#
+# *Difficulty 2 of 5, 15 minutes.* Write `my_think(question, sampler, num_rounds)`. It asks one round after the other,
+# each with the note of the round before, and gives the text of the last reply. You need:
+# - `messages(question, round, num_rounds, progress)`: rounds count from 1; `progress` is `None` in round 1;
+# - `sampler([chat])`: a list of chats in, a list of completions out; `completion.text` is the reply;
+# - `read_answer(text)`: the note, or `None` if the reply has no answer; the next round is then told `NO_NOTE`.
+
+# %%
+def my_think(question, sampler, num_rounds):
+    return None  # your turn
+
+
+# %% [markdown]
+# The check plays the model and looks at every prompt that you send. Once it says "ok", your loop answers the question
+# with the real model.
+
+# %%
+from motif_lib.checks import rounds as checks
+
+if checks.check_my_think(my_think).status == "ok":
+    print(my_think(question.text, sampler, ROUNDS))
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Keep one variable, `note`. Before the loop it is `None`; after every reply it is `read_answer(text) or NO_NOTE`.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# from motif_lib.protocol import NO_NOTE, messages, read_answer
+#
+# def my_think(question, sampler, num_rounds):
+#     note = None
+#     for round in range(1, num_rounds + 1):
+#         chat = messages(question, round, num_rounds, note)
+#         text = sampler([chat])[0].text
+#         note = read_answer(text) or NO_NOTE
+#     return text
+# ```
+#
+# </details>
+#
+# ## 2. The same from the library
+#
+# `think` is that loop for many questions at once. It keeps everything in records: a `Question` gets a `Trajectory` of
+# `Reply`s, one for each round, with the exact prompt, the text, what is carried, and what it cost.
+
+# %%
+(trajectory,) = think([question], sampler, ROUNDS)
+rows = [
+    (f"round {r.round}", str(r.prompt_tokens), str(r.tokens), "yes" if r.finished else "no", r.carried)
+    for r in trajectory.replies
+]
+assert [reply.text for reply in trajectory.replies[:2]] == [first.text, second.text]
+Table("One trajectory", ("", "prompt tokens", "reply tokens", "finished", "carried on"), rows)
+
+# %% [markdown]
+# **It is batched by rounds.** Three rounds for a hundred questions are three calls of the sampler, not three hundred.
+# The reference code makes one call for each reply. A scripted sampler, which answers by a plain function, counts:
+
+# %%
+counting = ScriptedSampler(lambda chat: reply_text("thinking", "a note"))
+think(load_task("ledger", size=100, seed=SEED), counting, ROUNDS)
+print("size of each call:", counting.calls)
+assert counting.calls == [100] * ROUNDS
+
+# %% [markdown]
+# ## 3. Do rounds help?
+#
+# One round of the budget against three rounds of the same budget each, on problems of 1 to 8 steps.
+#
+# *Predict, then run.* The model was pretrained on all kinds of habits: in a round that is not the last it most often
+# stops after a single step (`motif_lib.tiny.habits`), and nobody has ever rewarded it. Where will three rounds win,
+# and where will they lose?
+
+# %%
+questions = load_task("ledger", size=48, seed=SEED, steps=(1, 8))
+reports = {}
+for n in (1, ROUNDS):
+    name = f"{n} rounds" if n > 1 else "1 round"
+    reports[name] = evaluate(questions, sampler, n, name=name, progress=False)
+curves = {
+    name: [(steps, e.value, e.low, e.high) for steps, e in report.by("length").items()]
+    for name, report in reports.items()
+}
+plots.accuracy_by_length(curves).figure
+
+# %% [markdown]
+# *Figure 1: accuracy of one and of three rounds against the number of steps, six problems each, greedy, 95 %
+# intervals.* What it cost:
+
+# %%
+rows = [
+    (name, str(r.accuracy), f"{r.prompt_tokens_per_question:.0f}", f"{r.tokens_per_question:.0f}")
+    for name, r in reports.items()
+]
+Table("48 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
+
+# %% [markdown]
+# The loop alone makes no reasoner. It can reach problems that one round cannot, but each hand-over is one more chance
+# to go wrong, and a round that stops after one step wastes most of its budget. What is missing is a *reason* to use
+# the rounds well; that is what the reward of notebook 03 and the training of notebook 05 are for.
+#
+# ## 4. What is carried, what is lost?
+#
+# Over many trajectories: how long are the replies, how long are the notes, and how many replies were cut off?
+
+# %%
+trajectories = think(questions, sampler, ROUNDS)
+
+
+def share(round):
+    replies = [t.replies[round - 1] for t in trajectories]
+    said, carried = (sum(map(len, texts)) for texts in ([r.text for r in replies], [r.carried for r in replies]))
+    empty = sum(r.carried == NO_NOTE for r in replies)
+    return f"round {round}", f"{said / len(replies):.0f}", f"{carried / len(replies):.0f}", f"{empty} of {len(replies)}"
+
+
+Table("Mean characters", ("", "reply", "note", "replies without a note"), [share(r) for r in range(1, ROUNDS)])
+
+# %% [markdown]
+# The **round stepper** shows the exact prompt of each round, the reply, and what of it the next round will see. The
+# first trajectories were just made, by the untrained model; those after them are **recorded**: rollouts from a
+# training run of `motif demo`. Below *Ask* you can put your own question to the model.
+#
+# Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
+
+# %%
+from motif_lib.records import read_traces
+from motif_lib.verify import verify
+from motif_lib.widgets import round_stepper
+
+
+def outcome(trajectory):
+    return float(verify(trajectory.final, trajectory.question.gold, "ledger").correct or 0)
+
+
+recorded = read_traces(RECORDED / "motif-any-round" / "traces.jsonl")[:8]
+live = [t for t in trajectories if t.question.length > 3][:12]
+round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
+
+# %% [markdown]
+# ### Exercise 2: a note that survives
+#
+# *Difficulty 2 of 5, 10 minutes.* If the budget cuts a reply off before its answer, `progress_note`, the carry of the
+# paper, has nothing to hand on: the work of *all* rounds before is lost. Write a better one,
+# `keep_note(reply, finished, previous)`:
+# - a reply with an answer carries that answer, at most `MAX_NOTE` characters of it;
+# - without one, the note of the round before (`previous`) stays as it was;
+# - without that too, the note is `NO_NOTE`.
+
+# %%
+def keep_note(reply, finished, previous):
+    return None  # your turn
+
+
+# %% [markdown]
+# The check hands in replies that are cut off, doubled and far too long.
+
+# %%
+checks.check_keep_note(keep_note)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `read_answer` gives `None` where there is no answer, and `previous` is `""` in round 1: `or` chooses the first that
+# is not empty.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# from motif_lib.carry import memory as keep_note
+# ```
+#
+# `memory` is one line: `(read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]`. MemAgent works in this way: a memory
+# that is overwritten.
+#
+# </details>
+#
+# Both carries on one trajectory whose second reply is cut off. The scripted model adds one step to whatever note it
+# finds:
+
+# %%
+from motif_lib import progress_note
+from motif_lib.carry import memory
+from motif_lib.samplers.base import Completion
+
+
+def forgetful(chat):
+    if "Round 2" in chat[-1]["content"]:
+        return Completion("<reasoning>\nso many words that the budget ends h", finished=False)
+    return reply_text("step by step", "12 apples after day four")
+
+
+for carry in (progress_note, memory):
+    (replies,) = (t.replies for t in think([question], ScriptedSampler(forgetful), ROUNDS, carry))
+    print(f"{carry.__name__:13} round 2 carries: {replies[1].carried}")
+
+# %% [markdown]
+# ## 5. Is the note used at all?
+#
+# A right answer in round 3 does not prove that the notes were read: the model might have solved the problem from the
+# question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with another note:
+# the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that states the
+# true progress after two rounds of full work.
+#
+# *Predict:* on problems of six steps, too long for one round, what will each of the four give? The gold note states
+# the total after four steps: what one round of full work would have written.
+
+# %%
+six = load_task("ledger", size=24, seed=SEED + 1, steps=(6, 6))
+probe = carry_probe(six, sampler, ROUNDS, gold_note=lambda question, done: ledger_note(question, 1), seed=SEED)
+probe
+
+# %% [markdown]
+# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is no better, it is what the
+# note says that counts, not that there is one. *Gold* minus *own*: what better first rounds could still win.
+#
+# Now problems of nine to twelve steps, which three rounds of four steps each can solve. Here the gold note states the
+# total after eight steps. *Predict:* how far does the untrained model get by itself?
+
+# %%
+long = load_task("ledger", size=24, seed=SEED + 1, steps=(9, 12))
+long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
+long_probe
+
+# %% [markdown]
+# If the last round can go on from a gold note, then it is the first rounds that have to be trained. That is what
+# MOTIF does: the reward goes to the reply of round 1, for the answers that its note leads to.
+
+# %%
+for found in (probe, long_probe):
+    accuracy = {kind: report.accuracy.value for kind, report in found.reports.items()}
+    assert accuracy["gold"] > max(accuracy["empty"], accuracy["shuffled"])
+
+# %% [markdown]
+# ## What we saw
+#
+# - The loop is ten lines: a fresh context a round, the question again, and one note. Everything else is forgotten.
+# - Rounds by themselves do not make a better reasoner; a note that is vague, wrong or missing loses the work before it.
+# - A probe with other notes shows whether the note is used, and how much a better one would be worth.
+#
+# ## Next
+#
+# `03_rewards`: what is a good reply, if all that counts is an answer two rounds later?

@@ -1,0 +1,374 @@
+# %% [markdown]
+# # 03 · Rewards
+#
+# A reward is a program that reads text nobody foresaw. Training finds out what the program pays for, which need not
+# be what its author meant.
+#
+# **You will learn**
+# - to write a format reward and an answer check, and to try them on hard cases first;
+# - what the reference script's rewards pay on real replies, and the seven causes why that differs from ours;
+# - how a fault in a reward becomes a habit of the model.
+#
+# About 1 minute on a laptop CPU, no GPU needed; the three exercises take about 45 minutes.
+#
+# On Colab the package has to be installed first. Anywhere else this cell does nothing.
+
+# %%
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
+
+# %% [markdown]
+# The embedded model writes the replies. What is drawn at random is drawn from one seed.
+
+# %%
+# %matplotlib inline
+from transformers.utils.logging import disable_progress_bar
+
+from motif_lib import LocalSampler, format_reward, load_model, load_recipe, load_task, messages, plots, think
+from motif_lib.colours import BLUE, ORANGE
+from motif_lib.evaluate.tables import Table
+from motif_lib.protocol import reply_text
+from motif_lib.rewards import reference
+from motif_lib.verify import verify
+
+SEED = 3
+BUDGET = load_recipe("cpu").train["max_completion_length"]  # tokens of a reply
+disable_progress_bar()  # of the weights
+model, tokenizer = load_model()
+
+# %% [markdown]
+# ## 1. One real reply, two opinions
+#
+# motif-tiny answers a problem of two days. The reply keeps to the format that the prompt asks for, to the letter.
+#
+# **Predict, then run.** Our format reward pays at most 1.5 points: 0.5 for the strict structure, 0.5 for the soft
+# one, 0.125 for each of four tags. The reference script (`motif.py` of
+# [purbeshmitra/MOTIF](https://github.com/purbeshmitra/MOTIF)) has the same parts with the same weights. How many of
+# the 1.5 points does it pay for this reply? `reference.explain` scores a reply both ways and names the causes.
+
+# %%
+(question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(2, 2))
+greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
+reply = think([question], greedy, num_rounds=1)[0].final
+assert format_reward([reply]) == [1.5]
+print(question.text, f"(gold: {question.gold})", reply, sep="\n\n")
+found = reference.explain(reply, question.gold, "ledger")
+rows = [(row.name, f"{row.ours:.3f}", f"{row.reference:.3f}", row.cause) for row in found.rows]
+total = ("sum", f"{found.ours:.3f}", f"{found.reference:.3f}", "")
+Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"), [*rows, total])
+
+# %% [markdown]
+# The reply is not at fault. Whoever trains with such a reward sees a curve that stays at zero and asks why; it is one
+# of the most frequent questions about GRPO ([unsloth 1761](https://github.com/unslothai/unsloth/issues/1761),
+# [open-r1 235](https://github.com/huggingface/open-r1/issues/235)). So write your own, and try it on hard cases
+# before any training does.
+#
+# ### Exercise 1: a format reward
+#
+# *Difficulty 2 of 5, 15 minutes.* Fill in `format_score(text)`. It gives
+# - 0.5 if a complete `<reasoning>` block stands before a complete `<answer>` block, whatever is inside or around
+#   them;
+# - 0.125 for each of the four tags that occurs exactly once.
+#
+# A reply may have many lines, end without a newline, be cut off in the middle, or hold everything twice. The cell
+# below your function tries it on eight such texts and names the mistake that it sees.
+
+
+# %%
+def format_score(text):
+    return None  # your code
+
+
+# %%
+from motif_lib.checks import rewards as checks
+
+checks.check_format_reward(format_score)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# In a regular expression `.` matches any character but the newline; `re.DOTALL` changes that. `re.match` begins at
+# the start of the text, `re.search` anywhere. `text.count(tag)` counts.
+# </details>
+#
+# <details><summary>Solution: the library's own function, without its strict part</summary>
+#
+# ```python
+# from motif_lib import format_reward
+#
+#
+# def format_score(text):
+#     return format_reward([text], strict_weight=0.0)[0]
+# ```
+# </details>
+#
+# ## 2. The format, on many real replies
+#
+# Replies of round 1, sampled at temperature 1 with the budget of a round: some are complete, some are cut off. How
+# many earn each part, by our rules and by the reference's?
+
+# %% tags=["nbval-ignore-output"]
+questions = load_task("ledger", split="validation", size=64, seed=SEED, steps=(4, 12))
+sampler = LocalSampler(model, tokenizer, BUDGET)
+sampler.seed(SEED)
+replies = [completion.text for completion in sampler([messages(q.text, 1, num_rounds=3) for q in questions])]
+rows = [reference.explain(reply, "", "ledger").rows[1:] for reply in replies]
+for part in zip(*rows, strict=True):
+    ours, theirs = (sum(getattr(row, who) for row in part) / len(rows) for who in ("ours", "reference"))
+    print(f"{part[0].name:14} mean of ours {ours:.3f}   mean of the reference {theirs:.3f}")
+
+# %% [markdown]
+# Strict and soft pay nothing for any reply. A reward that is the same for a whole group has no influence on the
+# advantage: these two parts cost computing time and teach nothing.
+#
+# The cause is one flag. In a Python pattern the dot matches no newline unless `re.DOTALL` is set. The soft pattern
+# then fails on every newline inside the tags, and the strict one wants exactly one line in each block **and** a
+# newline after `</answer>`, where a model simply stops. Which spelling earns both?
+
+# %%
+spellings = {
+    "as the prompt asks": "<reasoning>\na\n</reasoning>\n<answer>\nb\n</answer>",
+    "a newline behind it": "<reasoning>\na\n</reasoning>\n<answer>\nb\n</answer>\n",
+    "two lines of reasoning": "<reasoning>\na\na\n</reasoning>\n<answer>\nb\n</answer>\n",
+    "all on one line": "<reasoning>a</reasoning><answer>b</answer>",
+}
+faulty = (reference.faulty_strict, reference.faulty_soft, reference.faulty_tags)
+scores = {name: [part(text) for part in faulty] for name, text in spellings.items()}
+ours = {name: format_reward([text])[0] for name, text in spellings.items()}
+rows = [(name, *(f"{score:.3f}" for score in [*scores[name], ours[name]])) for name in spellings]
+assert not any(strict and soft for strict, soft, _ in scores.values())
+Table("The reference's format rewards", ("spelling", "strict", "soft", "tags", "ours, all parts"), rows)
+
+# %% [markdown]
+# None does: the strict pattern needs newlines where the soft one forbids them. The reference pays at most 1.0 of its
+# 1.5 points, and at most 0.5 once the reasoning has a second line.
+#
+# ### A penalty nobody wrote
+#
+# The tag count takes off 0.001 for each character after the end of the answer, twice. It looks for the end at
+# `</answer>` **with a newline behind it**. Without that newline the split returns the whole reply as "what comes
+# after".
+#
+# **Predict, then run.** What does a perfect reply of 3,000 characters earn, with the newline and without?
+
+# %%
+frame = len(reply_text("", "5"))
+lengths = range(100, 3001, 100)
+perfect = [reply_text("x" * (length - frame), "5") for length in lengths]
+ax = plots.new_axes(6.5, 3.2)
+ax.axhline(4 * 0.125, color=BLUE, lw=4, alpha=0.4, label="ours, either way")
+for style, (name, end) in zip(("--", "-"), {"a newline": "\n", "no newline": ""}.items()):
+    curve = [reference.faulty_tags(text + end) for text in perfect]
+    ax.plot(lengths, curve, style, color=ORANGE, label=f"reference, {name} at the end")
+    print(f"3,000 characters, {name} at the end: {curve[-1]:.3f}")
+ax.set(xlabel="characters of a perfect reply", ylabel="reward of the tags", title="Figure 1")
+ax.legend()
+ax.figure
+
+# %% [markdown]
+# A right answer is worth 2 points in the reference. So there is a length at which a right reply earns less than a
+# wrong short one:
+
+
+# %%
+def right_and_long(length):
+    return reference.explain(reply_text("x" * (length - frame), r"\boxed{5}"), "5").reference
+
+
+wrong_and_short = reference.explain(reply_text("?", r"\boxed{6}"), "5").reference
+turn = next(length for length in lengths if right_and_long(length) < wrong_and_short)
+print(f"wrong and short: {wrong_and_short:.2f}; right, but {turn} characters long: {right_and_long(turn):.2f}")
+
+# %% [markdown]
+# What would training make of it? Among the complete replies of motif-tiny from above, all of them written as asked,
+# this is what the reference's format rewards depend on:
+
+# %% tags=["nbval-ignore-output"]
+from statistics import correlation
+
+complete = sorted((text for text in replies if format_reward([text]) == [1.5]), key=len)
+pay = [sum(part(text) for part in faulty) for text in complete]
+for i in (0, -1):
+    print(f"{len(complete[i])} characters: the reference pays {pay[i]:.3f}, ours 1.5, for {complete[i]!r}")
+trend = correlation([len(text) for text in complete], pay)
+print(f"correlation of length and pay over {len(complete)} complete replies: {trend:.2f}")
+assert trend < 0
+
+# %% [markdown]
+# On its length alone: the shorter, the better. In a group of equally right replies the advantage goes to the one that
+# thinks least. The format reward was meant to teach tags; it teaches silence.
+#
+# ## 3. The answer
+#
+# What does a reply claim? By our rule: what stands in its last complete `<answer>`, and there every box is a claim.
+#
+# ### Exercise 2: the last box
+#
+# *Difficulty 2 of 5, 10 minutes.* Fill in `last_box(text)`: the content of the last complete `\boxed{}` of a text, or
+# None. Braces may stand inside the box, other braces behind it, and the text may have been cut off.
+
+
+# %%
+def last_box(text):
+    return None  # your code
+
+
+# %%
+checks.check_last_box(last_box)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# A regular expression cannot count. Walk through the text from the start of a box: one up for `{`, one down for `}`;
+# at zero the box ends.
+# </details>
+#
+# <details><summary>Solution: the library's own function</summary>
+#
+# ```python
+# from motif_lib.verify.extract import boxes
+#
+#
+# def last_box(text):
+#     found = boxes(text)
+#     return found[-1] if found else None
+# ```
+# </details>
+#
+# ### Exercise 3: is it right?
+#
+# *Difficulty 3 of 5, 20 minutes.* Fill in `is_correct(reply, gold)` for questions whose answer is a number: True if
+# the last `<answer>` claims the gold number and nothing else. `motif_lib.read_answer(reply)` gives the text of the
+# last complete `<answer>`, or None.
+
+
+# %%
+def is_correct(reply, gold):
+    return None  # your code
+
+
+# %%
+checks.check_is_correct(is_correct)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Turn every box of the answer into a number, without `,` and spaces. Right if the set of these numbers is `{gold}`.
+# Catch the `ValueError` of a text that is no number.
+# </details>
+#
+# <details><summary>Solution: the library's own function</summary>
+#
+# ```python
+# from motif_lib.verify import verify
+#
+#
+# def is_correct(reply, gold):
+#     return verify(reply, gold).correct
+# ```
+# </details>
+#
+# ## 4. Five more faults, live
+#
+# The reference looks for characters: 2 points if `\boxed{gold}` occurs in the answer text, 1 if anywhere else, 0 if
+# not. On AIME it only looks for the digits of the gold in the whole reply. **Predict** what it pays for each of
+# these:
+
+# %%
+box = r"\boxed{%s}"
+cases = {
+    "a space in the box": (reply_text("x", box % " 5 "), "5", "gsm8k"),
+    "a decimal": (reply_text("x", box % "5.0"), "5", "gsm8k"),
+    "another LaTeX fraction": (reply_text("x", box % r"\dfrac12"), r"\frac12", "math500"),
+    "a comma in the gold": (reply_text("x", box % "1000"), "1,000", "gsm8k"),
+    "a hedge": (reply_text("x", " or ".join(box % n for n in (3, 4, 5))), "5", "gsm8k"),
+    "cut off, no answer": ("<reasoning>\nperhaps " + box % 5, "5", "gsm8k"),
+    "right only in the reasoning": (reply_text(box % 5, box % 6), "5", "gsm8k"),
+    "AIME: digits in passing": (reply_text("126 of them", box % 3), "26", "aime2024"),
+    "AIME: a padded gold": (reply_text("x", box % 25), "025", "aime2024"),
+}
+
+# %% [markdown]
+# The table gives the points for the answer alone.
+
+# %%
+answers = {name: reference.explain(*case).rows[0] for name, case in cases.items()}
+rows = [(name, f"{row.ours:.0f}", f"{row.reference:.0f}", row.cause) for name, row in answers.items()]
+assert all(row.ours != row.reference for row in answers.values())
+Table("Points for the answer", ("reply", "ours", "reference", "why they differ"), rows)
+
+# %% [markdown]
+# The comma is no rare case: 79 of the 7,473 training answers of GSM8K and 14 of its 1,319 test answers have one
+# (counted in `openai/gsm8k`, main). `load_task("gsm8k")` drops it from the gold.
+#
+# How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 8 days. A reply
+# is full of intermediate totals, and one of them may be the gold by chance.
+
+# %%
+questions = load_task("ledger", split="validation", size=60, seed=SEED, steps=(4, 8))
+finals = [trajectory.final for trajectory in think(questions, greedy, num_rounds=3)]
+right = [bool(verify(reply, q.gold, "ledger").correct) for reply, q in zip(finals, questions)]
+paid = [bool(reference.faulty_aime(reply, q.gold)) for reply, q in zip(finals, questions)]
+false_hits = sum(p and not r for p, r in zip(paid, right))
+print(f"{len(finals)} replies, {sum(right)} right; looking for digits pays {sum(paid)}, {false_hits} of them wrong")
+assert sum(paid) >= sum(right)
+
+# %% [markdown]
+# ### The reply that a faulty reward is looking for
+#
+# Training searches for replies that are paid. Here is one that needs no arithmetic at all: it boxes every number.
+#
+# **Predict, then run.** What is its mean reward over 200 problems, by the reference and by ours?
+
+# %%
+hedge = reply_text("all of them", " ".join(box % n for n in range(100)))
+questions = load_task("ledger", size=200, seed=SEED)
+theirs = sum(reference.faulty_accuracy(hedge, q.gold) for q in questions) / len(questions)
+ours = sum(2.0 * verify(hedge, q.gold, "ledger").correct for q in questions) / len(questions)
+print(f"The hedge earns {theirs} points of 2 from the reference, and {ours} from ours.")
+assert (theirs, ours) == (2.0, 0.0)
+
+# %% [markdown]
+# ### Neither right nor wrong
+#
+# Some pairs cannot be graded: the gold is unreadable, or comparing two formulas takes longer than the limit. A 0
+# would call the reply wrong. Our verdict is None, and TRL leaves a reply without any reward out of its group.
+
+# %%
+for gold in ("5", "6", "unknown"):
+    verdict = verify(reply_text("x", box % 5), gold)
+    print(f"gold {gold!r}: correct={verdict.correct}, because: {verdict.reason}")
+assert verify(box % 5, "unknown").correct is None
+
+# %% [markdown]
+# ## 5. Reward lab
+#
+# Paste any reply. Both scores and the cause of each difference follow when you leave the field. Begin with these:
+# delete the second line of the reasoning; add a newline at the end; write `5.0`; write a second box; remove
+# `</answer>`.
+
+# %%
+from motif_lib.widgets import reward_lab
+
+start = reply_text("She has 2 and buys 3.\n2 + 3 = 5", box % " 5 ")
+lab = reward_lab(start, "5", "gsm8k", tasks=("gsm8k", "ledger", "math500", "aime2024"))
+lab
+
+# %% [markdown]
+# ## What we saw
+#
+# - A perfect reply earned a part of the reference's format points, because a dot matches no newline; two of its three
+#   parts were the same for every real reply and so taught nothing.
+# - The third part was a length penalty that nobody had written down. It can outweigh a right answer.
+# - Looking for characters loses right answers in another spelling and pays wrong ones that contain the digits. A
+#   reply that boxes everything earns everything.
+# - A check is only as good as the cases that it was tried on. Ours is tried on several hundred in
+#   `tests/test_verify.py`, and it is not perfect either: if you find a reply that it grades wrongly, add the case.
+#
+# ## Next
+#
+# `04_advantage_and_loss`: what becomes of a reward once it is computed. One group of four replies goes by hand
+# through advantage, loss and gradient.
