@@ -24,7 +24,6 @@ _HOMES = {
     "ScriptedSampler": "samplers.base",
     "LocalSampler": "samplers.local",
     "load_task": "tasks",
-    "verify": "verify",
     "format_reward": "rewards.format",
     "FutureAccuracy": "rewards.future",
     "load_model": "models",
@@ -32,8 +31,6 @@ _HOMES = {
     "MotifConfig": "config",
     "MotifTrainer": "trainer",
     "to_dataset": "trainer",
-    "evaluate": "evaluate",
-    "compare": "evaluate",
     "load_recipe": "recipe",
     "train_run": "runs",
 }

@@ -106,10 +106,13 @@ Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estima
 # ## 3. The whole path
 #
 # ```
-# question ─► round-1 prompt ─► m replies ─► k trajectories each, rounds 2..n ─► m rewards ─► m advantages
-#                                  ▲                                                               │
-#                                  └───────────── update: loss on the tokens of these replies ◄────┘
+# question ─► round-1 prompt ─► m replies ─► k trajectories each, rounds 2..n
+#                                  ▲                        │
+#                                  │                        ▼
+#                               update ◄── m advantages ◄── m rewards
 # ```
+#
+# The loss of the update falls on the tokens of the m replies. Now step by step.
 #
 # **A question.** Training rows have GSM8K's two columns. Here they are Ledger problems, drawn from a seed; one day is
 # one step of work, so the number of steps is a dial.
@@ -195,7 +198,7 @@ Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name 
 from motif_lib.evaluate import Report, compare
 
 base, trained = (Report.load(RECORDED / name / "test") for name in ("base", "motif-any-round"))
-compare(base, trained)
+compare(base, trained).table()
 
 # %% [markdown]
 # The brackets are 95 % intervals; the verdict below the table says "better" only where interval and test agree. You

@@ -25,6 +25,7 @@ if "google.colab" in sys.modules:
 # Settings and imports. The model decodes greedily, so every reply here can be repeated.
 
 # %%
+# %matplotlib inline
 from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
@@ -174,25 +175,28 @@ Table("48 problems", ("", "accuracy", "prompt tokens a question", "reply tokens 
 #
 # ## 4. What is carried, what is lost?
 #
-# Over many trajectories: how long are the replies, how long are the notes, and how many replies were cut off?
+# Over many trajectories: how long are the replies, how long the notes, and how many replies hand on nothing?
 
 # %%
+from statistics import fmean
+
 trajectories = think(questions, sampler, ROUNDS)
 
 
-def share(round):
-    replies = [t.replies[round - 1] for t in trajectories]
-    said, carried = (sum(map(len, texts)) for texts in ([r.text for r in replies], [r.carried for r in replies]))
-    empty = sum(r.carried == NO_NOTE for r in replies)
-    return f"round {round}", f"{said / len(replies):.0f}", f"{carried / len(replies):.0f}", f"{empty} of {len(replies)}"
+def row(round):
+    replies = [trajectory.replies[round - 1] for trajectory in trajectories]
+    said, carried = fmean(len(r.text) for r in replies), fmean(len(r.carried) for r in replies)
+    lost = sum(r.carried == NO_NOTE for r in replies)
+    return f"round {round}", f"{said:.0f}", f"{carried:.0f}", f"{lost} of {len(replies)}"
 
 
-Table("Mean characters", ("", "reply", "note", "replies without a note"), [share(r) for r in range(1, ROUNDS)])
+columns = ("", "characters of the reply", "of the note", "replies without a note")
+Table("What is handed on (means)", columns, [row(round) for round in range(1, ROUNDS)])
 
 # %% [markdown]
 # The **round stepper** shows the exact prompt of each round, the reply, and what of it the next round will see. The
 # first trajectories were just made, by the untrained model; those after them are **recorded**: rollouts from a
-# training run of `motif demo`. Below *Ask* you can put your own question to the model.
+# training run of `motif demo`. With *Ask* you put your own question to the model.
 #
 # Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
 
@@ -249,8 +253,7 @@ checks.check_keep_note(keep_note)
 #
 # </details>
 #
-# Both carries on one trajectory whose second reply is cut off. The scripted model adds one step to whatever note it
-# finds:
+# Both carries on one trajectory. The model is scripted: its second reply is cut off.
 
 # %%
 from motif_lib import progress_note
@@ -281,8 +284,8 @@ for carry in (progress_note, memory):
 
 # %%
 six = load_task("ledger", size=24, seed=SEED + 1, steps=(6, 6))
-probe = carry_probe(six, sampler, ROUNDS, gold_note=lambda question, done: ledger_note(question, 1), seed=SEED)
-probe
+probe = carry_probe(six, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
+probe.table()
 
 # %% [markdown]
 # Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is no better, it is what the
@@ -294,7 +297,7 @@ probe
 # %%
 long = load_task("ledger", size=24, seed=SEED + 1, steps=(9, 12))
 long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
-long_probe
+long_probe.table()
 
 # %% [markdown]
 # If the last round can go on from a gold note, then it is the first rounds that have to be trained. That is what
@@ -303,7 +306,7 @@ long_probe
 # %%
 for found in (probe, long_probe):
     accuracy = {kind: report.accuracy.value for kind, report in found.reports.items()}
-    assert accuracy["gold"] > max(accuracy["empty"], accuracy["shuffled"])
+    assert accuracy["gold"] >= max(accuracy["empty"], accuracy["shuffled"])
 
 # %% [markdown]
 # ## What we saw

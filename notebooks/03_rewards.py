@@ -301,8 +301,8 @@ assert all(row.ours != row.reference for row in answers.values())
 Table("Points for the answer", ("reply", "ours", "reference", "why they differ"), rows)
 
 # %% [markdown]
-# The comma is no rare case: 79 of the 7,473 training answers of GSM8K and 14 of its 1,319 test answers have one
-# (counted in `openai/gsm8k`, main). `load_task("gsm8k")` drops it from the gold.
+# The comma does occur: 79 of the 7,473 training answers of GSM8K and 14 of its 1,319 test answers have one (counted
+# in `openai/gsm8k`, main). `load_task("gsm8k")` drops it from the gold.
 #
 # How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 8 days. A reply
 # is full of intermediate totals, and one of them may be the gold by chance.

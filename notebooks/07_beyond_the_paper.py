@@ -246,7 +246,7 @@ from torch import tensor
 
 from motif_lib.grpo import group_advantages
 
-advantages = {policy: group_advantages(tensor(found).view(-1, 8)) for policy, found in values.items()}  # (6, 8) each
+advantages = {policy: group_advantages(tensor(found).view(-1, 8)) for policy, found in values.items()}
 for policy, found in advantages.items():
     flat = (found == 0).all(dim=1).sum()
     mean = tensor(values[policy]).mean()

@@ -93,6 +93,13 @@ def surrogate(logp, old_logp, advantages):
             "minimum of clipped and unclipped",
         ),
         (lambda new, old, a, mask: clipped_loss(new, old, a, mask, epsilon=0.3), "clip the ratio"),
+        (
+            lambda new, old, a, mask: (
+                -((new - old).exp() * a[:, None]).minimum((new - old).exp().clamp(max=1.2) * a[:, None]).mul(mask).sum()
+                / mask.sum()
+            ),
+            "not pushed below",
+        ),
         (lambda new, old, a, mask: -surrogate(new, old, a).mean(), "padding counts"),
         (lambda new, old, a, mask: -(surrogate(new, old, a) * mask).mean(), "mask.sum()"),
         (lambda new, old, a, mask: -((surrogate(new, old, a) * mask).sum(1) / mask.sum(1)).mean(), "each reply first"),

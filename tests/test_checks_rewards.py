@@ -27,6 +27,11 @@ def number(text):
     return float(text.replace(",", ""))
 
 
+def claim(reply):
+    """The content of the last box of the answer; "" if there is none."""
+    return (boxes(read_answer(reply) or "") or [""])[-1]
+
+
 @pytest.mark.parametrize("check", [checks.check_format_reward, checks.check_last_box, checks.check_is_correct])
 def test_a_stub_is_not_yet(check):
     assert check(stub).status == "not yet"
@@ -87,9 +92,9 @@ def test_mistakes_of_the_last_box(wrong, message):
 
 
 def whole_text(reply, gold):
-    """The number in the last box of the whole reply."""
-    found = boxes(reply)
-    return bool(found) and found[-1].strip("1234567890., ") == "" and number(found[-1]) == number(gold)
+    """Is the last box of the whole reply, or the reply without a box, the gold number?"""
+    found = (boxes(reply) or [reply])[-1]
+    return bool(found) and not found.strip("1234567890., ") and number(found) == number(gold)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,16 @@ def whole_text(reply, gold):
         (lambda reply, gold: False, "this answer is right"),
         (lambda reply, gold: gold in (read_answer(reply) or ""), "15 is not 5"),
         (lambda reply, gold: faulty_accuracy(reply, gold) == 2.0, "another spelling"),
-        (lambda reply, gold: boxes(read_answer(reply) or "")[-1:] == [gold], "another spelling"),
+        (lambda reply, gold: claim(reply)[:1] != " " and whole_text(claim(reply), gold), "another spelling"),
+        (lambda reply, gold: claim(reply).strip().replace(",", "") == gold.replace(",", ""), "another spelling"),
+        (lambda reply, gold: "," not in claim(reply) and whole_text(claim(reply), gold), "another spelling"),
+        (
+            lambda reply, gold: (
+                claim(reply).replace(",", "").strip("1234567890. ") == ""
+                and float(claim(reply).replace(",", "")) == float(gold)
+            ),
+            "another spelling",
+        ),
         (
             lambda reply, gold: any(whole_text(rf"\boxed{{{box}}}", gold) for box in boxes(reply)),
             "box in the reasoning",

@@ -142,6 +142,10 @@ def lab(tmp_path_factory, folder) -> Iterator[Server]:
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    tracker = place / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    whole = {"windowingMode": "none"}  # all cells in the page: a long notebook keeps those out of sight out of it
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps(whole))
     arguments = ["--ip=127.0.0.1", "--allow-root", f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0",
                  "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]  # fmt: skip
     server = Server("jupyterlab", place, arguments)

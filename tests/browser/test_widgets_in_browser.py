@@ -99,7 +99,7 @@ def run_all(page: Page, server, name: str) -> None:
     expect(page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$"))).to_be_visible(timeout=90_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     numbered = re.compile(r"\[\d+\]:")
-    expect(page.locator(".jp-Notebook .jp-InputPrompt").last).to_have_text(numbered, timeout=180_000)
+    expect(page.locator(".jp-CodeCell .jp-InputPrompt").last).to_have_text(numbered, timeout=180_000)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
