@@ -12,7 +12,7 @@
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
 
 # %% [markdown]
-# On Colab the package has to be installed first. Anywhere else this cell does nothing.
+# On Colab the package has to be installed first. Then what this notebook uses of it is imported.
 
 # %%
 import subprocess
@@ -21,20 +21,21 @@ import sys
 if "google.colab" in sys.modules:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
 
-# %% [markdown]
-# Settings and imports. `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to
-# the model.
-
-# %%
-import torch
-from transformers.utils.logging import disable_progress_bar
-
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, plots, think
 from motif_lib.colours import BLUE, GREY, VERMILLION
 from motif_lib.evaluate import evaluate
 from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import reply_text
 from motif_lib.tasks import ledger
+
+# %% [markdown]
+# Settings and imports. `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to
+# the model.
+
+# %%
+# %matplotlib inline
+import torch
+from transformers.utils.logging import disable_progress_bar
 
 SEED = 0
 torch.manual_seed(SEED)
@@ -53,7 +54,7 @@ greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))
 (ids,) = greedy.render([messages(question.text, round=1, num_rounds=1)])
 print("|".join(tokenizer.decode([i]).replace("\n", "⏎") for i in ids[-42:]))
-print(f"\n{len(ids)} tokens with the system message; {WINDOW} fit the window, {BUDGET} are the budget of a reply")
+print(f"\n{len(ids)} tokens with the system message; window {WINDOW}, budget of a reply {BUDGET}")
 
 # %% [markdown]
 # **The window holds the prompt and the reply together.** Whatever asks for more has to be refused, or cut. Many
@@ -155,7 +156,7 @@ questions = load_task("ledger", size=60, seed=SEED, steps=(1, 10))
 reports = {}
 for budget in (BUDGET, 2 * BUDGET):
     sampler = LocalSampler(model, tokenizer, budget, temperature=0)
-    reports[f"budget {budget}"] = evaluate(questions, sampler, num_rounds=1, name=f"budget {budget}", progress=False)
+    reports[f"budget {budget}"] = evaluate(questions, sampler, num_rounds=1, progress=False)
 curves = {}
 for name, report in reports.items():
     curves[name] = [(steps, e.value, e.low, e.high) for steps, e in report.by("length").items()]
@@ -267,14 +268,16 @@ times = [1000 * min(seconds(tokens) for _ in range(3)) for tokens in sizes]
 # %% tags=["nbval-ignore-output"]
 axes = plots.new_axes()
 axes.loglog(sizes, times, "o-", color=BLUE, label="measured here")
-axes.loglog(sizes, [times[-1] * (t / sizes[-1]) ** 2 for t in sizes], ":", color=GREY, label="square of the tokens")
+square = [times[-1] * (tokens / sizes[-1]) ** 2 for tokens in sizes]
+axes.loglog(sizes, square, ":", color=GREY, label="square of the tokens")
 axes.set(xlabel="tokens", ylabel="milliseconds, best of 3", xticks=sizes, xticklabels=sizes)
+axes.minorticks_off()
 axes.legend()
 axes.figure
 
 # %% [markdown]
-# *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.* Doubling the tokens
-# costs towards four times as much.
+# *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.* On long texts,
+# twice the tokens take about four times as long.
 #
 # Now cut one long context into pieces. In a context of T tokens each token looks at all before it, T² / 2 pairs. In n
 # contexts of T / n tokens there are n (T / n)² / 2 pairs: a share of 1 / n of the work, and of the cache that is held
@@ -290,7 +293,8 @@ def pairs(rounds):
 
 
 rows = [(str(n), f"{QUESTION + WORK / n:,.0f}", f"{pairs(n) / pairs(1):.2f}") for n in (1, 2, 3, 6, 12, 24)]
-Table("One problem, cut into rounds, computed", ("rounds", "longest context", "attention work, 1 round = 1"), rows)
+columns = ("rounds", "longest context", "attention work, 1 round = 1")
+Table("One problem, cut into rounds, computed", columns, rows)
 
 # %% [markdown]
 # The price: a piece does not see the pieces before it. Something has to be carried from one to the next, and it has
@@ -313,7 +317,8 @@ from motif_lib.widgets.data import Costs, plan
 (prompt_1, reply_1), (prompt_12, reply_12) = taken[1], taken[12]
 question_step, reply_step = round((prompt_12 - prompt_1) / 11), round((reply_12 - reply_1) / 11)
 note_tokens = len(tokenizer(note(ledger.problems("test", 1)[0], 2))["input_ids"])
-costs = Costs(round(prompt_1) - question_step, question_step, reply_step, round(reply_1) - reply_step, note_tokens)
+base, tags = round(prompt_1) - question_step, round(reply_1) - reply_step  # of a problem without steps
+costs = Costs(base, question_step, reply_step, tags, note_tokens)
 print(costs)
 context_meter(partial(plan, costs), steps=12, budget=BUDGET, window=WINDOW, rounds=3)
 
