@@ -26,21 +26,18 @@ if "google.colab" in sys.modules:
 
 # %%
 # %matplotlib inline
-from pathlib import Path
-
 from transformers.utils.logging import disable_progress_bar
 
-import motif_lib
 from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, messages, plots, think
-from motif_lib.evaluate import carry_probe, evaluate, ledger_note
+from motif_lib.evaluate import evaluate
 from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import NO_NOTE, read_answer, reply_text
 
-SEED, ROUNDS = 0, 3
-RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo"
+SEED = 0
+recipe = load_recipe("cpu").train
+BUDGET, ROUNDS = recipe["max_completion_length"], recipe["num_rounds"]  # tokens of one round, number of rounds
 disable_progress_bar()  # of the weights
 model, tokenizer = load_model()
-BUDGET = load_recipe("cpu").train["max_completion_length"]  # tokens of one round
 sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 
 # %% [markdown]
@@ -201,6 +198,9 @@ Table("What is handed on (means)", columns, [row(round) for round in range(1, RO
 # Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
 
 # %%
+from pathlib import Path
+
+import motif_lib
 from motif_lib.records import read_traces
 from motif_lib.verify import verify
 from motif_lib.widgets import round_stepper
@@ -210,7 +210,8 @@ def outcome(trajectory):
     return float(verify(trajectory.final, trajectory.question.gold, "ledger").correct or 0)
 
 
-recorded = read_traces(RECORDED / "motif-any-round" / "traces.jsonl")[:8]
+run = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo" / "motif-any-round"
+recorded = read_traces(run / "traces.jsonl")[:8]
 live = [t for t in trajectories if t.question.length > 3][:12]
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 
@@ -276,13 +277,14 @@ for carry in (progress_note, memory):
 #
 # A right answer in round 3 does not prove that the notes were read: the model might have solved the problem from the
 # question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with another note:
-# the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that states the
-# true progress after two rounds of full work.
+# the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that is true.
 #
 # *Predict:* on problems of six steps, too long for one round, what will each of the four give? The gold note states
 # the total after four steps: what one round of full work would have written.
 
 # %%
+from motif_lib.evaluate import carry_probe, ledger_note
+
 six = load_task("ledger", size=24, seed=SEED + 1, steps=(6, 6))
 probe = carry_probe(six, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
 probe.table()
