@@ -370,8 +370,8 @@ print("\n".join(answers(results)))
 # ## 5. The same on a GPU
 #
 # **Not run here: needs a GPU.** The cells above stay as they are; the recipe changes. This one holds the settings of
-# the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3). Save it as `gsm8k.yaml`, set
-# `RECIPE = "gsm8k.yaml"` above, or run `motif train gsm8k.yaml --out runs/gsm8k`.
+# the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its 4-bit weights and 8-bit optimizer.
+# Save it as `gsm8k.yaml` and set `RECIPE = "gsm8k.yaml"` above, or run `motif train gsm8k.yaml --out runs/gsm8k`.
 #
 # ```yaml
 # model: Qwen/Qwen2.5-3B-Instruct

@@ -143,8 +143,9 @@ for task, ((base, grpo, motif), n) in PUBLISHED.items():
 
 # %% [markdown]
 # On AIME no arrangement of the solved problems reaches p < 0.05. On MATH-500 MOTIF is ahead of the base in every case;
-# the answer to "MOTIF against GRPO?" hangs on the items nobody can see. How many questions would show a true difference of 3.3 % against 6.7 %? We
-# draw such tests (simulated, both models independent) and count how often McNemar's p is below 0.05.
+# the answer to "MOTIF against GRPO?" hangs on the items nobody can see. How many questions would show a true
+# difference of 3.3 % against 6.7 %? We draw such tests (simulated, both models independent) and count how often
+# McNemar's p is below 0.05.
 
 # %%
 import numpy as np
