@@ -93,7 +93,7 @@ def think(
 ):
     """Answer one question in rounds and print every round.
 
-    Example: motif think "Ann has 12 apples, buys 5 on day one. How many apples does Ann have now?"
+    Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
     from motif_lib.models import load_model
     from motif_lib.records import Question

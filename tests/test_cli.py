@@ -24,7 +24,7 @@ def test_every_command_has_help_with_an_example(command):
 
 def test_think_prints_every_round():
     text = motif(
-        "think", "Ann has 12 apples, buys 5 on day one. How many apples does Ann have now?", "--temperature", 0
+        "think", "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?", "--temperature", 0
     ).stdout
     assert [f"--- round {r}:" in text for r in (1, 2, 3)] == [True] * 3 and "\\boxed{17}" in text
 

@@ -11,7 +11,7 @@ def test_a_problem_can_be_solved_from_its_text():
     """The gold answer is recomputed from the words alone."""
     for problem in problems("train", 200, steps=(2, 16)):
         start = int(re.search(r"has (\d+)", problem.text)[1])
-        events = re.findall(r"(\w+) (\d+) on day", problem.text)
+        events = re.findall(r"on day \w+ (\w+) (\d+)", problem.text)
         signs = [1 if verb in ("buys", "finds", "gets", "earns") else -1 for verb, _ in events]
         total = start + sum(sign * int(amount) for sign, (_, amount) in zip(signs, events))
         assert problem.row()["answer"].endswith(f"\n#### {total}")
@@ -25,9 +25,9 @@ def test_every_worked_line_copies_its_day_and_adds_up():
             total = int(start.removeprefix("="))
             for day, line in enumerate(steps, done + 1):
                 word, event, after = re.fullmatch(r"day (\w+) (\w+ \d)=(\d+)", line).groups()
-                assert word == DAYS[day] and f" {event} on day {word}" in problem.text
+                assert word == DAYS[day] and f" on day {word} {event}" in problem.text
                 total += problem.changes[day - 1]
-                assert int(after) == total and 0 <= total <= 99
+                assert int(after) == total and 10 <= total <= 99
 
 
 def test_a_question_reads_back_to_its_problem():

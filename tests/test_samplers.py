@@ -98,7 +98,7 @@ def test_prefixes_are_shared_by_halves_and_leave_a_token_over():
 
 def test_later_rounds_of_one_question_equal_transformers_generate(random_model, tokenizer):
     """Prompts that share their question but not their notes go through the shared prefix."""
-    long, other = "Ann has 3 eggs, buys 5 on day one. " * 5, "Jon has 9 pens, uses 1 on day one. " * 5
+    long, other = "Ann has 3 eggs, on day one buys 5. " * 5, "Jon has 9 pens, on day one uses 1. " * 5
     chats = [messages(long, 2, 3, f"{d} eggs after day one") for d in range(6)]
     chats += [messages(other, 3, 3, "8 pens after day one")]
     sampler = LocalSampler(random_model, tokenizer, 20, temperature=0)

@@ -178,7 +178,7 @@ def test_the_environment_names_the_folder_and_a_missing_file_is_said(tmp_path, m
 def test_ledger_golds_and_lengths_agree_with_the_text():
     for question in load_task("ledger", size=90, seed=3, steps=(2, 10)):
         start = int(re.search(r"has (\d+)", question.text)[1])
-        days = re.findall(r"(\w+) (\d+) on day", question.text)
+        days = re.findall(r"on day \w+ (\w+) (\d+)", question.text)
         assert int(question.gold) == start + sum(int(n) if verb in GAINS else -int(n) for verb, n in days)
         assert question.length == len(days)
         assert question.task == "ledger"

@@ -1,12 +1,11 @@
 """Ledger: offline word problems in GSM8K's schema, whose number of steps is a dial.
 
-`Ann has 12 apples, buys 5 on day one, loses 3 on day two. How many apples does Ann have now?` One day is one step.
+`Ann has 12 apples, on day one buys 5, on day two loses 3. How many apples does Ann have now?` One day is one step.
 Problems are drawn from a seed; which split a problem belongs to is decided by a hash of its text, so splits are
 disjoint whatever the seeds.
 
-The wording is made for a tiny model. A day is one token, and it stands after what happened on it, so that one look at
-the same token finds the event. With `Day 12: buys 5.` ours had not learned to look events up after 128,000 examples
-(our run).
+The wording is made for a tiny model: the name of a day is one token, and a worked day repeats the words of the
+question (`day one buys 5`), so that looking an event up is no more than going on as the same words went on before.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class Ledger:
     @property
     def text(self) -> str:
         """The question."""
-        events = ", ".join(f"{self.event(day)} on day {DAYS[day]}" for day in range(1, self.days + 1))
+        events = ", ".join(f"on day {DAYS[day]} {self.event(day)}" for day in range(1, self.days + 1))
         asked = f"How many {self.item} does {self.name} have now?"
         return f"{self.name} has {self.totals[0]} {self.item}, {events}. {asked}"
 
@@ -61,7 +60,7 @@ class Ledger:
             ValueError: if the text is not a Ledger question.
         """
         start = re.match(r"(\w+) has (\d+) (\w+),", text)
-        events = re.findall(r"(\w+) (\d+) on day \w+", text)
+        events = re.findall(r"on day \w+ (\w+) (\d+)", text)
         if not start or not events:
             raise ValueError("not a Ledger question")
         changes = tuple(int(amount) if verb in GAINS else -int(amount) for verb, amount in events)
@@ -83,11 +82,11 @@ class Ledger:
 
 
 def draw(rng: random.Random, days: int) -> Ledger:
-    """Draw one problem of `days` steps; every total stays within 0..99 and every change within 1..9."""
-    totals, verbs, changes = [rng.randint(5, 40)], [], []
+    """Draw one problem of `days` steps; every total has two digits and every change has one."""
+    totals, verbs, changes = [rng.randint(15, 60)], [], []
     for _ in range(days):
         amount = rng.randint(1, 9)
-        gain = totals[-1] < amount or (totals[-1] + amount <= 99 and rng.random() < 0.55)
+        gain = totals[-1] - amount < 10 or (totals[-1] + amount <= 99 and rng.random() < 0.55)
         verbs.append(rng.choice(GAINS if gain else LOSSES))
         changes.append(amount if gain else -amount)
         totals.append(totals[-1] + changes[-1])

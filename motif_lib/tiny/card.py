@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,10 @@ It knows one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several 
 (`motif_lib.tiny.habits`); RL has to find out which of them pay. It is no use for anything else, and its text must not
 be trusted.
 
-Made by `motif tiny make --seed {seed}` from {size:,} synthetic examples in {phases} phases, last logged loss {loss:.4f}
-(the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is Qwen2's class, trained
-on Ledger text.
+Made by `motif tiny make --seed {seed}` from {examples:,} synthetic examples in {steps} steps, last loss {loss:.4f}
+nats a reply token (the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is Qwen2's
+class, trained on Ledger text. Its chat template leaves the system message out: the model has learned one protocol, and
+a line that is always the same would only cost tokens.
 
 ## Accuracy by number of steps (temperature 1 and greedy, {questions} held-out problems)
 
@@ -42,17 +42,15 @@ Source: our run, written by the command above.
 """
 
 
-def make(out: str | Path, seed: int = 0, phases: Sequence[int] | None = None, questions: int = 440) -> None:
-    """Pretrain into `out` and write `README.md`, the model card, beside the weights; `phases` as in `tiny.train`."""
-    from motif_lib.tiny.train import PHASES, pretrain
+def make(out: str | Path, seed: int = 0, steps: int | None = None, questions: int = 440) -> None:
+    """Pretrain into `out` and write `README.md`, the model card, beside the weights; `steps` as in `tiny.train`."""
+    from motif_lib.tiny.train import STEPS, pretrain
 
-    phases = phases or PHASES
-    log = pretrain(out, seed, phases)
-    shutil.rmtree(Path(out) / "checkpoints", ignore_errors=True)
-    write_card(out, seed, sum(phases), len(phases), log, questions)
+    steps = steps or STEPS
+    write_card(out, seed, steps, pretrain(out, seed, steps), questions)
 
 
-def write_card(out: str | Path, seed: int, size: int, phases: int, log: Sequence[dict], questions: int) -> None:
+def write_card(out: str | Path, seed: int, steps: int, log: dict[str, float], questions: int) -> None:
     """Evaluate the model in `out` and write its card."""
     from motif_lib.models import load_model
 
@@ -61,10 +59,9 @@ def write_card(out: str | Path, seed: int, size: int, phases: int, log: Sequence
     text = CARD.format(
         parameters=model.num_parameters() / 1e6,
         window=model.config.max_position_embeddings,
-        size=size,
         seed=seed,
-        phases=phases,
-        loss=log[-1]["loss"] if log else float("nan"),
+        steps=steps,
+        **log,
         questions=questions,
         table=habits_table(reports),
     )

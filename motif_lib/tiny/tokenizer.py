@@ -14,12 +14,15 @@ from tokenizers import AddedToken
 from transformers import Qwen2Tokenizer
 
 from motif_lib import protocol
+from motif_lib.tasks.ledger import DAYS
 from motif_lib.tiny.habits import example
 
+VOCABULARY = 512  # all of it, tags and special tokens included
 END_OF_TURN, PADDING = "<|im_end|>", "<|endoftext|>"
 CHAT_TEMPLATE = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for m in messages if m['role'] != 'system' %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
 
@@ -29,12 +32,14 @@ def corpus(seed: int, size: int) -> Iterator[str]:
     for _ in range(size):
         sample = example(rng)
         yield "\n".join(f"{m['role']}\n{m['content']}" for m in sample["prompt"] + sample["completion"])
+        yield " ".join(DAYS)  # one token each, also the days that pretraining never reaches
 
 
-def build_tokenizer(seed: int = 0, vocab_size: int = 480, size: int = 5_000) -> Qwen2Tokenizer:
+def build_tokenizer(seed: int = 0, size: int = 5_000) -> Qwen2Tokenizer:
     """Train the tokenizer; digits stay single tokens, each word of Ledger and of the prompts becomes one."""
     blank = Qwen2Tokenizer(eos_token=END_OF_TURN, pad_token=PADDING, unk_token=PADDING)
-    trained = blank.train_new_from_iterator(corpus(seed, size), vocab_size, show_progress=False)
+    learned = VOCABULARY - len(protocol.TAGS) - 2  # the rest is <|im_start|>, <|im_end|> and the tags
+    trained = blank.train_new_from_iterator(corpus(seed, size), learned, show_progress=False)
     special = ["<|im_start|>", END_OF_TURN]
     trained.add_special_tokens(
         {"additional_special_tokens": special[:1], "eos_token": END_OF_TURN, "pad_token": PADDING}
