@@ -32,13 +32,21 @@ def load_model(name: str = TINY, adapter: str | Path | None = None, revision: st
     """
     from peft import PeftModel
     from safetensors import SafetensorError
+    from torch.cuda import is_available
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from motif_lib.samplers.cache import GROUPED
 
     source = resolve(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(
-            source, revision=revision, dtype="auto", use_safetensors=True, trust_remote_code=False
+            source,
+            revision=revision,
+            dtype="auto",
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa" if is_available() else GROUPED,
         )
         if adapter is not None:
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)

@@ -105,3 +105,32 @@ def test_later_rounds_of_one_question_equal_transformers_generate(random_model, 
     prompts = sampler.render(chats)
     assert len(shared_prefixes(deduplicate(prompts)[0])[0]) == 2
     assert sampler.sample_ids(prompts) == [reference(random_model, tokenizer, p, 20) for p in prompts]
+
+
+def test_grouped_attention_gives_transformers_own_replies(random_model, tokenizer, chats):
+    """With padding, copies and rows that leave; 4 query heads share 2 key heads."""
+    from motif_lib.samplers.cache import GROUPED
+
+    assert random_model.config.num_attention_heads > random_model.config.num_key_value_heads
+    prompts = LocalSampler(random_model, tokenizer, 70, temperature=0).render(chats)
+    expected = [reference(random_model, tokenizer, p, 70) for p in prompts]
+    random_model.set_attn_implementation(GROUPED)
+    assert LocalSampler(random_model, tokenizer, 70, temperature=0).sample_ids(prompts) == expected
+
+
+def test_the_cache_grows_in_steps_and_copies_nothing_in_between():
+    from transformers import Qwen2Config
+
+    from motif_lib.samplers.cache import ROOM, RoomyCache
+
+    cache = RoomyCache(Qwen2Config(num_hidden_layers=1))
+    news = torch.randn(ROOM + 6, 3, 2, 1, 4)  # tokens, rows, heads, 1, head size
+    places = []
+    for new in news:
+        keys, values = cache.update(new, -new, 0)
+        places.append(keys.data_ptr())
+    assert torch.equal(keys, news.squeeze(3).permute(1, 2, 0, 3)) and torch.equal(values, -keys)
+    assert len(set(places)) == 3  # the first token, then room for ROOM more, then once again
+    cache.batch_select_indices(torch.tensor([2, 0]))
+    kept, _ = cache.update(news[0][[2, 0]], news[0][[2, 0]], 0)
+    assert torch.equal(kept[:, :, :-1], keys[[2, 0]])

@@ -9,7 +9,7 @@ from motif_lib import protocol
 from motif_lib.models import TINY_FOLDER, load_model
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.tasks.ledger import problems, split_of
-from motif_lib.tiny.habits import example
+from motif_lib.tiny.habits import FULL_NOTE, HASTY, STEADY, example
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,9 @@ def test_habits_occur_as_often_as_stated():
             continue
         days.append(len(re.findall(r"^day .*=", reply, re.M)))
         full.append(bool(re.search(r"\d+ \w+ after day \w+|boxed", protocol.read_answer(reply))))
-    assert sum(d == 1 for d in days) / 3000 == pytest.approx(0.55, abs=0.04)
-    assert sum(d == 4 for d in days) / 3000 == pytest.approx(0.25, abs=0.04)
-    assert sum(full) / 3000 == pytest.approx(0.85, abs=0.04)
+    assert sum(d == 1 for d in days) / 3000 == pytest.approx(HASTY, abs=0.04)
+    assert sum(d == 4 for d in days) / 3000 == pytest.approx(STEADY, abs=0.04)
+    assert sum(full) / 3000 == pytest.approx(FULL_NOTE, abs=0.04)
 
 
 @pytest.mark.slow

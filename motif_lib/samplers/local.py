@@ -1,9 +1,9 @@
 """Batched sampling from a Transformers model on any device.
 
-Three things make it fast. What prompts share is read once and its cache is copied: all of it for the k trajectories
+Four things make it fast. What prompts share is read once and its cache is copied: all of it for the k trajectories
 that leave one reply, the question for the rounds of one question. All rows of a call decode together, sorted so that
-little is padded. A reply that has ended leaves the batch. The model that is passed in answers: during training that is
-the current policy, adapter included.
+little is padded. A reply that has ended leaves the batch. The cache has room to grow (`samplers.cache`). The model that
+is passed in answers: during training that is the current policy, adapter included.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 from motif_lib.samplers.base import Chat, Completion
+from motif_lib.samplers.cache import RoomyCache
 
 PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur
 KEEP = 0.75  # finished rows leave once the live share of the batch falls below this
@@ -103,7 +104,7 @@ class LocalSampler:
     @torch.inference_mode()
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
         """Decode one batch of prompts to their ends; N prompts, of which A are still alive."""
-        cache = DynamicCache(config=self.model.config)
+        cache = RoomyCache(self.model.config)
         logits, mask = self._read(prompts, cache)  # (N, V), (N, P)
         alive = torch.arange(len(prompts), device=mask.device)  # (A,)
         ended = torch.zeros_like(alive, dtype=torch.bool)  # (A,)
@@ -124,7 +125,7 @@ class LocalSampler:
             logits = self._forward(tokens[:, None], mask, cache)  # (A, V)
         return replies
 
-    def _read(self, prompts: list[Sequence[int]], cache: DynamicCache) -> tuple[Tensor, Tensor]:
+    def _read(self, prompts: list[Sequence[int]], cache: RoomyCache) -> tuple[Tensor, Tensor]:
         """Fill the cache with N prompts: C shared prefixes once, then the U distinct rests, then a row each.
 
         Returns:
@@ -153,7 +154,7 @@ class LocalSampler:
             mask[row, width - len(prompt) :] = 1
         return ids.to(self.model.device), mask.to(self.model.device)
 
-    def _forward(self, ids: Tensor, mask: Tensor, cache: DynamicCache) -> Tensor:
+    def _forward(self, ids: Tensor, mask: Tensor, cache: RoomyCache) -> Tensor:
         """Next-token logits, (rows, V): `ids` are the newest tokens, `mask` covers them and all before them."""
         positions = mask.cumsum(1).sub(1).clamp(min=0)[:, -ids.shape[1] :]
         return self.model(

@@ -1,0 +1,80 @@
+"""What makes decoding with Transformers cheap on a CPU: a cache with room to grow, and attention that copies nothing.
+
+Both give the same numbers as Transformers' own and only move less memory. Together they decode 1.9 times as many
+tokens a second (motif-tiny, 256 rows, two CPU cores, our run).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache, PretrainedConfig
+from transformers.cache_utils import DynamicLayer
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+ROOM = 64  # tokens of free space in a new buffer
+GROUPED = "grouped_sdpa"  # name for `attn_implementation`
+
+
+class RoomyLayer(DynamicLayer):
+    """A cache layer that writes new tokens into a buffer with room, where `DynamicLayer` copies all of it each time.
+
+    `keys` and `values` are views of what is filled: (rows, heads, tokens, head size).
+    """
+
+    buffers: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        used = self.get_seq_length()
+        filled = used + key_states.shape[2]
+        if self.buffers is None or self.buffers[0].shape[2] < filled:
+            self.buffers = self._grown(key_states, used, filled), self._grown(value_states, used, filled)
+            if used:
+                for buffer, old in zip(self.buffers, (self.keys, self.values)):
+                    buffer[:, :, :used] = old
+        for buffer, new in zip(self.buffers, (key_states, value_states)):
+            buffer[:, :, used:filled] = new
+        self.keys, self.values = (buffer[:, :, :filled] for buffer in self.buffers)
+        return self.keys, self.values
+
+    def _grown(self, like: Tensor, used: int, filled: int) -> Tensor:
+        rows, heads, _, size = like.shape
+        return like.new_empty(rows, heads, filled + (ROOM if used else 0), size)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows, copies allowed; the next token makes a new buffer."""
+        super().batch_select_indices(indices)
+        self.buffers = None
+
+
+class RoomyCache(DynamicCache):
+    """A `DynamicCache` of `RoomyLayer`s; layers with a sliding window stay as they are."""
+
+    def __init__(self, config: PretrainedConfig):
+        super().__init__(config=config)
+        self.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in self.layers]
+
+
+def grouped_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """Grouped-query attention that does not repeat keys and values while one token is decoded.
+
+    The H query heads that share a key head see the same keys and the same mask, like H / G query positions: query
+    (N, H, 1, D) is read as (N, G, H / G, D) beside keys (N, G, T, D). Longer queries go to Transformers' own.
+    """
+    if query.shape[2] != 1:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    rows, heads, _, size = query.shape
+    grouped = query.view(rows, key.shape[1], -1, size)  # (N, G, H / G, D)
+    mixed = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=kwargs.get("scaling"))
+    return mixed.reshape(rows, 1, heads, size), None
+
+
+AttentionInterface.register(GROUPED, grouped_attention)
+AttentionMaskInterface.register(GROUPED, sdpa_mask)
