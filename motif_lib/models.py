@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from motif_lib.checkpoints import damage
+
 TINY = "motif-tiny"
 TINY_FOLDER = Path(__file__).parent / "assets" / TINY
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
@@ -41,6 +43,8 @@ def load_model(name: str = TINY, adapter: str | Path | None = None, revision: st
             source, revision=revision, dtype="auto", use_safetensors=True, trust_remote_code=False
         )
         if adapter is not None:
+            if flaw := damage(Path(adapter)):
+                raise OSError(flaw)
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
     except (OSError, SafetensorError, ValueError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,9 +110,20 @@ def trace_from_json(line: str) -> Trace:
     return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
+        raise
+
+
 def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:
-    """Write records, one JSON line each."""
-    with open(path, "a" if append else "w", encoding="utf-8") as file:
+    """Write records, one JSON line each; a lone surrogate becomes its own JSON escape."""
+    with open(path, "a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(to_json(record) + "\n" for record in records)
 
 
