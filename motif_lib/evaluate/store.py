@@ -73,7 +73,7 @@ def resume(folder: Path, settings: dict[str, Any], batch_size: int) -> list[Reco
     stored = read_settings(folder)
     changed = [key for key in {**stored, **settings} if stored.get(key) != settings.get(key)]
     if changed:
-        shown = ", ".join(f"{key} was {stored.get(key)!r}, is {settings.get(key)!r}" for key in changed)
+        shown = ", ".join(f"{key} was {stored.get(key)!r:.200}, is {settings.get(key)!r:.200}" for key in changed)
         raise ValueError(f"{folder} holds another evaluation ({shown}): choose another path, or delete the folder")
     lines = _whole_lines(folder / ITEMS)
     if len(lines) < settings["questions"] * settings["samples"]:
