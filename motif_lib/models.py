@@ -38,7 +38,9 @@ def load_model(name: str = TINY, adapter: str | Path | None = None, revision: st
 
     source = resolve(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=revision, padding_side="left", trust_remote_code=False
+        )
         model = AutoModelForCausalLM.from_pretrained(
             source, revision=revision, dtype="auto", use_safetensors=True, trust_remote_code=False
         )
