@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MAX_LINE = 1_000_000  # characters; a longer line in a trace file is refused instead of read into memory
+MAX_LINE = 1_000_000  # bytes; a longer line in a trace file is refused instead of read into memory
 
 
 @dataclass(frozen=True)
@@ -127,26 +127,42 @@ def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) 
         file.writelines(to_json(record) + "\n" for record in records)
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a JSONL file.
-
-    Raises:
-        ValueError: naming file and row, for a line over `MAX_LINE` characters or one that is not JSON.
-    """
-    with open(path, encoding="utf-8") as file:
+def _rows(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of the lines of a file that hold something; a line over `MAX_LINE` bytes is refused unread."""
+    with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
             if len(line) > MAX_LINE:
-                raise ValueError(f"{path}, row {number}: longer than {MAX_LINE} characters; split or drop this row")
+                raise ValueError(f"{path}, row {number}: longer than {MAX_LINE} bytes; split or drop this row")
             if line.strip():
-                try:
-                    json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
-                yield line
+                yield number, line
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a JSONL file.
+
+    Raises:
+        ValueError: naming file and row, for a line over `MAX_LINE` bytes or one that is not JSON in UTF-8.
+    """
+    for number, line in _rows(path):
+        try:
+            json.loads(line)
+            yield line.decode()
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
 
 
 def read_traces(path: str | Path) -> list[Trace]:
-    """All traces of a `traces.jsonl`."""
-    return [trace_from_json(line) for line in read_lines(path)]
+    """All traces of a `traces.jsonl`.
+
+    Raises:
+        ValueError: naming file and row, for a line that is damaged.
+    """
+    traces = []
+    for number, line in _rows(path):
+        try:
+            traces.append(trace_from_json(line.decode()))
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, row {number}: not a trace ({error}); remove the row") from None
+    return traces

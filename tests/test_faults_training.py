@@ -17,8 +17,10 @@ from safetensors.torch import load_file
 
 from motif_lib import runs
 from motif_lib.checkpoints import SEAL, damage, forget_after, last_checkpoint, seal
+from motif_lib.evaluate import evaluate
 from motif_lib.models import TINY_FOLDER, load_model
-from motif_lib.records import read_traces, write_text
+from motif_lib.records import Question, read_traces, write_text
+from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.trainer import MotifTrainer
 
@@ -137,9 +139,7 @@ def test_a_damaged_adapter_is_one_clear_line(whole, tmp_path, harm):
     adapter = shutil.copytree(whole / "adapter", tmp_path / "adapter")
     load_model("motif-tiny", adapter)
     harm(adapter / "adapter_model.safetensors")
-    with pytest.raises(
-        RuntimeError, match="^cannot load .*adapter: adapter_model.safetensors is missing or was"
-    ):
+    with pytest.raises(RuntimeError, match="^cannot load .*adapter: adapter_model.safetensors is missing or was"):
         load_model("motif-tiny", adapter)
 
 
@@ -185,6 +185,20 @@ def test_on_a_full_disk_training_stops_in_one_line_and_goes_on_with_more_room(di
     subprocess.run(["mount", "-o", "remount,size=50m", str(folder)], check=True)
     assert runs.train_run(recipe(), folder / "run")
     assert_same_run(folder / "run", whole)
+
+
+def test_on_a_full_disk_an_evaluation_stops_and_goes_on_with_more_room(disk, tmp_path):
+    questions = [Question(f"q{i} " + "x" * 500, "1") for i in range(64)]
+    settings = {"num_rounds": 2, "batch_size": 8, "progress": False}
+    whole = evaluate(questions, ScriptedSampler(lambda chat: "y" * 500), path=tmp_path / "whole", **settings)
+    folder = disk("size=100k")
+    with pytest.raises(OSError, match="No space left"):
+        evaluate(questions, ScriptedSampler(lambda chat: "y" * 500), path=folder / "run", **settings)
+    subprocess.run(["mount", "-o", "remount,size=5m", str(folder)], check=True)
+    sampler = ScriptedSampler(lambda chat: "y" * 500)
+    assert evaluate(questions, sampler, path=folder / "run", **settings) == whole
+    assert 0 < len(sampler.calls) < 16, "finished batches are kept"
+    assert (folder / "run" / "items.jsonl").read_bytes() == (tmp_path / "whole" / "items.jsonl").read_bytes()
 
 
 def test_a_read_only_folder_is_one_clear_line_before_any_work(disk):
