@@ -19,6 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
+
 from motif_lib.checkpoints import forget_after, last_checkpoint, seal, step_of
 from motif_lib.models import first_line
 from motif_lib.recipe import Recipe
@@ -34,9 +36,7 @@ def open_run(out: str | Path, settings: dict[str, Any]) -> Path:
         RuntimeError: if the folder cannot be written, holds a run with other settings, or would hold a secret.
     """
     if secret := _secret_in(settings):
-        raise RuntimeError(
-            f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment"
-        )
+        raise RuntimeError(f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment")
     out, text = Path(out), json.dumps(settings, indent=2, sort_keys=True, default=str) + "\n"
     file = out / "settings.json"
     try:
@@ -78,12 +78,37 @@ def train_run(
     if (out / "adapter").exists():
         return True
     questions = recipe.load_questions(seed) if questions is None else questions
-    trainer = make_trainer(recipe, out, seed, questions, title)
-    checkpoint = last_checkpoint(out)
+    return _train(recipe, out, seed, questions, title)
+
+
+def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> bool:
+    """Train from the last checkpoint; where memory runs out, again from there in smaller batches."""
+    from motif_lib.samplers.memory import free_memory, is_out_of_memory
+
+    trainer, checkpoint = make_trainer(recipe, out, seed, questions, title), last_checkpoint(out)
     forget_after(out / "traces.jsonl", step_of(checkpoint))
     with one_line_faults(out, trainer):
-        _train_from(trainer, checkpoint)
-        return _finish(trainer, out)
+        try:
+            _train_from(trainer, checkpoint)
+            return _finish(trainer, out)
+        except (MemoryError, RuntimeError) as error:
+            smaller = halved(recipe, trainer.args)
+            if smaller is None or not is_out_of_memory(error):
+                raise
+    size = smaller.train["per_device_train_batch_size"]
+    tqdm.write(f"Out of memory after step {trainer.state.global_step}: trying again with {size} replies at a time.")
+    del trainer  # outside of `except`, where the error no longer holds the tensors
+    free_memory()
+    return _train(smaller, out, seed, questions, title)
+
+
+def halved(recipe: Recipe, args: Any) -> Recipe | None:
+    """The recipe with half the replies in memory and twice the accumulation: the same questions make a step."""
+    if args.per_device_train_batch_size % 2:
+        return None
+    changes = {"per_device_train_batch_size": args.per_device_train_batch_size // 2}
+    doubled = {"gradient_accumulation_steps", *({"steps_per_generation"} & recipe.train.keys())}
+    return recipe.with_train(**changes, **{key: 2 * getattr(args, key) for key in doubled})
 
 
 def _train_from(trainer: Any, checkpoint: str | None) -> None:

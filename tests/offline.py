@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 
-LOOPBACK = ("127.", "::1", "localhost", "/")
+LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0", "/", socket.gethostname())
 attempts: list[str] = []
 
 

@@ -241,11 +241,35 @@ def test_nan_in_the_logits_stops_in_one_line(tmp_path, monkeypatch):
         runs.train_run(recipe(), tmp_path / "run")
 
 
-def test_no_memory_for_the_loss_is_one_clear_line(tmp_path, monkeypatch):
-    def full(self, *args, **kwargs):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+@pytest.fixture
+def room(monkeypatch):
+    """`room(rows, first)`: from step `first` on the loss of more than `rows` replies does not fit the memory."""
+    compute = MotifTrainer.compute_loss
 
-    monkeypatch.setattr(MotifTrainer, "compute_loss", full)
+    def limit(rows: int, first: int = 0) -> None:
+        def loss(self, model, inputs, *args, **kwargs):
+            if len(inputs["completion_ids"]) > rows and self.state.global_step >= first:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+            return compute(self, model, inputs, *args, **kwargs)
+
+        monkeypatch.setattr(MotifTrainer, "compute_loss", loss)
+
+    return limit
+
+
+def test_out_of_memory_a_step_is_tried_again_with_half_the_batch(tmp_path, whole, room, capsys):
+    """The same questions and replies: only the rounding of the gradient's sum may differ."""
+    room(2, first=2)
+    assert runs.train_run(recipe(), tmp_path / "run")
+    assert "Out of memory after step 2: trying again with 2 replies at a time." in capsys.readouterr().out
+    found, expected = ([entry["reward"] for entry in metrics(out)] for out in (tmp_path / "run", whole))
+    assert found[:3] == expected[:3] and len(found) == STEPS
+    assert metrics(tmp_path / "run")[:2] == metrics(whole)[:2]
+    assert metrics(tmp_path / "run")[2]["grad_norm"] == pytest.approx(metrics(whole)[2]["grad_norm"], rel=1e-3)
+
+
+def test_no_room_for_one_reply_is_one_clear_line(tmp_path, room):
+    room(0)
     with pytest.raises(RuntimeError, match="out of memory.*lower per_device_train_batch_size") as error:
         runs.train_run(recipe(), tmp_path / "run")
     assert "\n" not in str(error.value)

@@ -16,6 +16,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
+def free_memory() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def smaller_when_full(sample: Callable[..., list]) -> Callable[..., list]:
     """Decorator of a sampler's `sample_ids`: out of memory, it is called again with half the `batch_size`.
 
@@ -34,8 +41,6 @@ def smaller_when_full(sample: Callable[..., list]) -> Callable[..., list]:
                     raise
             self.batch_size = rows // 2  # outside of `except`, where the error no longer holds the tensors
             tqdm.write(f"Out of memory with {rows} replies decoded together: trying {self.batch_size}, from now on.")
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            free_memory()
 
     return retried
