@@ -1,13 +1,16 @@
-"""Trainer callbacks: stop cleanly on Ctrl-C, show the time left, say what a step cost."""
+"""Trainer callbacks: stop cleanly on Ctrl-C or NaN, seal checkpoints, show the time left, say what a step cost."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
+
+from motif_lib.checkpoints import seal
 
 
 class StopOnInterrupt(TrainerCallback):
@@ -37,6 +40,29 @@ class StopOnInterrupt(TrainerCallback):
             control.should_training_stop = True
             control.should_save = True
             tqdm.write(f"Stopped at step {state.global_step}; the same command goes on from there ({args.output_dir}).")
+
+
+class SealCheckpoints(TrainerCallback):
+    """Writes the checksums of every checkpoint once it is complete."""
+
+    def on_save(self, args, state, control, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+class StopOnNaN(TrainerCallback):
+    """Stops before a NaN or infinite gradient reaches the weights, and so before it reaches a checkpoint.
+
+    The Trainer would clip it, apply it and save it. With `fp16` the gradient scaler skips such steps by itself.
+    """
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs: Any) -> None:
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        if not args.fp16 and not all(gradient.isfinite().all() for gradient in gradients):
+            raise FloatingPointError(
+                f"the loss of step {state.global_step + 1} gave a NaN or infinite gradient: lower learning_rate, or "
+                "reload the weights"
+            )
 
 
 class ProgressLine(TrainerCallback):

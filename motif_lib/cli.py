@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from motif_lib.terminal import printable
+
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
 app.add_typer(tiny, name="tiny")
@@ -111,11 +113,6 @@ def think(
         )
 
 
-def printable(text: str) -> str:
-    """Model text for a terminal: escape codes and other control characters made visible."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
-
-
 @tiny.command("make")
 def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
@@ -134,7 +131,7 @@ def main() -> None:
     try:
         app()
     except (ValueError, RuntimeError, OSError) as error:
-        sys.exit(f"motif: {error}")
+        sys.exit(f"motif: {printable(str(error))}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from motif_lib.checkpoints import damage
+
 TINY = "motif-tiny"
 TINY_FOLDER = Path(__file__).parent / "assets" / TINY
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
@@ -39,7 +41,9 @@ def load_model(name: str = TINY, adapter: str | Path | None = None, revision: st
 
     source = resolve(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=revision, padding_side="left", trust_remote_code=False
+        )
         model = AutoModelForCausalLM.from_pretrained(
             source,
             revision=revision,
@@ -49,6 +53,8 @@ def load_model(name: str = TINY, adapter: str | Path | None = None, revision: st
             attn_implementation="sdpa" if is_available() else GROUPED,
         )
         if adapter is not None:
+            if flaw := damage(Path(adapter)):
+                raise OSError(flaw)
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
     except (OSError, SafetensorError, ValueError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error

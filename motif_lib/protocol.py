@@ -19,9 +19,10 @@ NO_NOTE = "(no progress note)"
 
 _OUR_TAG = re.compile(r"<(\s*/?\s*(?:reasoning|answer|progress)\b)", re.IGNORECASE)
 _CHAT_TOKEN = re.compile(
-    r"<([|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[(/?INST)\]"
+    r"<(?:[|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[/?INST\]"
 )
-_ROUND_LINE = re.compile(r"(?im)^(\s*)(round\s+\d+\s+of\s+\d+)")
+_HARMLESS = str.maketrans("<>[]", "‹›()")
+_ROUND_LINE = re.compile(r"(?im)((?:^|[\u2028\u2029])\s*)(round\s+\d+\s+of\s+\d+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -33,7 +34,7 @@ def neutralise(text: str) -> str:
     """
     text = _CONTROL.sub("", text)
     text = _OUR_TAG.sub(r"‹\1", text)
-    text = _CHAT_TOKEN.sub(lambda match: f"‹{match[1]}›" if match[1] else f"({match[2]})", text)
+    text = _CHAT_TOKEN.sub(lambda match: match[0].translate(_HARMLESS), text)
     return _ROUND_LINE.sub(r"\1(\2)", text)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MAX_LINE = 1_000_000  # characters; a longer line in a trace file is refused instead of read into memory
+MAX_LINE = 1_000_000  # bytes; a longer line in a trace file is refused instead of read into memory
 
 
 @dataclass(frozen=True)
@@ -109,32 +110,59 @@ def trace_from_json(line: str) -> Trace:
     return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
+        raise
+
+
 def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:
-    """Write records, one JSON line each."""
-    with open(path, "a" if append else "w", encoding="utf-8") as file:
+    """Write records, one JSON line each; a lone surrogate becomes its own JSON escape."""
+    with open(path, "a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(to_json(record) + "\n" for record in records)
+
+
+def _rows(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of the lines of a file that hold something; a line over `MAX_LINE` bytes is refused unread."""
+    with open(path, "rb") as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise ValueError(f"{path}, row {number}: longer than {MAX_LINE} bytes; split or drop this row")
+            if line.strip():
+                yield number, line
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a JSONL file.
 
     Raises:
-        ValueError: naming file and row, for a line over `MAX_LINE` characters or one that is not JSON.
+        ValueError: naming file and row, for a line over `MAX_LINE` bytes or one that is not JSON in UTF-8.
     """
-    with open(path, encoding="utf-8") as file:
-        number = 0
-        while line := file.readline(MAX_LINE + 1):
-            number += 1
-            if len(line) > MAX_LINE:
-                raise ValueError(f"{path}, row {number}: longer than {MAX_LINE} characters; split or drop this row")
-            if line.strip():
-                try:
-                    json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
-                yield line
+    for number, line in _rows(path):
+        try:
+            json.loads(line)
+            yield line.decode()
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
 
 
 def read_traces(path: str | Path) -> list[Trace]:
-    """All traces of a `traces.jsonl`."""
-    return [trace_from_json(line) for line in read_lines(path)]
+    """All traces of a `traces.jsonl`.
+
+    Raises:
+        ValueError: naming file and row, for a line that is damaged.
+    """
+    traces = []
+    for number, line in _rows(path):
+        try:
+            traces.append(trace_from_json(line.decode()))
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, row {number}: not a trace ({error}); remove the row") from None
+    return traces

@@ -1,8 +1,9 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, which run with the network closed."""
 
 import os
 from pathlib import Path
 
+import offline  # noqa: F401  closes it
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]

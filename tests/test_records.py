@@ -42,6 +42,31 @@ def test_a_broken_line_is_named(tmp_path):
         list(records.read_lines(path))
 
 
+def test_a_flipped_bit_is_named_by_its_row_or_changes_one_value(tmp_path):
+    """In every byte of a trace one bit: the reader gives a trace for each row or says which row is damaged."""
+    path = tmp_path / "t.jsonl"
+    write_jsonl(path, [Trace((trajectory(),), (2.0,), 2.0, step) for step in (1, 2)])
+    whole, refused = path.read_bytes(), 0
+    for at in range(len(whole) // 2, len(whole) - 1):
+        data = bytearray(whole)
+        data[at] ^= 1 << at % 8
+        path.write_bytes(data)
+        try:
+            assert len(read_traces(path)) in (2, 3)
+        except ValueError as error:
+            assert "row 2: " in str(error) or "row 3: " in str(error)
+            refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("line", [b'{"a": "\xff"}', b"[" * 100_000, b"{}", b"[]", b"7", b'{"trajectories": [{}]}'])
+def test_a_line_that_is_no_trace_is_named(tmp_path, line):
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(b"\n" + line + b"\n")
+    with pytest.raises(ValueError, match="row 2: not a trace"):
+        read_traces(path)
+
+
 def test_an_oversized_line_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "MAX_LINE", 100)
     path = tmp_path / "t.jsonl"

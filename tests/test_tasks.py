@@ -85,11 +85,22 @@ def test_math500_is_tagged_by_level_and_subject(benchmark_data):
         ("math500", {**MATH, "subject": ""}, "column 'subject' is empty"),
         ("aime2024", {"problem": "x?", "answer": "12.5"}, "not an integer from 0 to 999"),
         ("aime2024", {"problem": "x?", "answer": "1000"}, "not an integer from 0 to 999"),
+        ("gsm8k", {"question": "q", "answer": "#### twelve"}, "'twelve' cannot be graded .*must be a number"),
+        ("math500", {**MATH, "problem": "y?", "answer": "$ $"}, "cannot be graded .*empty"),
+        ("math500", {**MATH, "problem": "y?", "answer": "1+" * 600}, "cannot be graded .*longer than 1000"),
+        ("gsm8k", {"question": "why " * 6_000, "answer": "#### 1"}, "has 23,999 characters, over 20,000"),
+        ("gsm8k", {**GOOD, "answer": "#### 3"}, "repeats that of row 1"),
+        ("gsm8k", '{"question": "é", "answer": "#### 1"}'.encode("latin-1"), "can't decode byte"),
+        ("gsm8k", json.dumps(GOOD).encode("utf-16"), "can't decode|line 1 column"),
+        ("gsm8k", {"question": "q", "answer": ["#### 1"]}, "holds list, not text"),
+        ("gsm8k", b'{"question": "q", "answer": "#### 1"}' * 2, "line 1 column"),
+        ("gsm8k", b'{"question": NaN, "answer": "#### 1"}', "holds float, not text"),
+        ("gsm8k", b"\x00\x00", "line 1 column|expecting|decode"),
     ],
 )
 def test_a_bad_row_is_named_with_its_file_or_skipped_with_a_warning(tmp_path, task, row, says):
     good = {"gsm8k": GOOD, "math500": MATH, "aime2024": {"problem": "x?", "answer": "007"}}[task]
-    write(tmp_path, f"{task}_test.jsonl", good, row, good)
+    write(tmp_path, f"{task}_test.jsonl", good, row, {**good, "question": "2?", "problem": "2?"})
     with pytest.raises(ValueError, match=rf"{task}_test.jsonl, row 2: .*({says}).*") as error:
         load_task(task, path=tmp_path)
     assert "\n" not in str(error.value) and "on_bad='skip'" in str(error.value)
@@ -110,6 +121,11 @@ def test_no_row_makes_a_reader_fail_in_any_other_way(row):
         except ValueError:
             continue
         assert question.text and question.gold
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
+    (tmp_path / "gsm8k_test.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n")
+    assert load_task("gsm8k", path=tmp_path)[0].text == "1 + 1?"
 
 
 def test_blank_lines_count_as_rows_but_hold_none(tmp_path):

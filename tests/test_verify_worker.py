@@ -77,6 +77,27 @@ def test_a_worker_that_dies_is_replaced(pool):
     assert pool.grade(EASY)[0] is True
 
 
+@linux
+def test_a_worker_that_is_killed_at_work_is_replaced_and_the_pair_is_asked_again(pool, monkeypatch):
+    """Someone else, such as the system when memory is short, kills it in the middle of a pair."""
+    start, killed = Worker._start, []
+
+    def kill_soon(self):
+        start(self)
+        if len(killed) < kills:
+            os.kill(self.process.pid, signal.SIGSTOP)  # so that it cannot answer first
+            killed.append(self.process.pid)
+            threading.Timer(0.3, os.kill, (self.process.pid, signal.SIGKILL)).start()
+
+    monkeypatch.setattr(Worker, "_start", kill_soon)
+    for kills, expected in ((1, True), (2, None)):
+        pool.stop()
+        killed.clear()
+        assert pool.grade(EASY)[0] is expected
+        assert len(killed) == kills and not any(map(is_running, killed))
+    assert pool.grade(EASY)[0] is True
+
+
 def test_an_interrupt_does_not_shift_the_answers(pool, monkeypatch):
     def interrupt(self, line, seconds):
         self.process.stdin.write(line + "\n")

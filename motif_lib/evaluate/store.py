@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from motif_lib.records import Question, Reply, Trajectory
+from motif_lib.records import Question, Reply, Trajectory, write_text
 
 Record = dict[str, Any]  # one line of items.jsonl
 Verifier = Callable[[Sequence[str], Sequence[str], str], Sequence[Any]]  # (replies, golds, task) -> verdicts
@@ -69,11 +69,11 @@ def resume(folder: Path, settings: dict[str, Any], batch_size: int) -> list[Reco
     if not (folder / SETTINGS).exists():
         if (folder / ITEMS).exists():
             raise ValueError(f"{folder} has {ITEMS} but no {SETTINGS}: choose another path, or delete the folder")
-        _write_whole(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+        write_text(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
     stored = read_settings(folder)
     changed = [key for key in {**stored, **settings} if stored.get(key) != settings.get(key)]
     if changed:
-        shown = ", ".join(f"{key} was {stored.get(key)!r}, is {settings.get(key)!r}" for key in changed)
+        shown = ", ".join(f"{key} was {stored.get(key)!r:.200}, is {settings.get(key)!r:.200}" for key in changed)
         raise ValueError(f"{folder} holds another evaluation ({shown}): choose another path, or delete the folder")
     lines = _whole_lines(folder / ITEMS)
     if len(lines) < settings["questions"] * settings["samples"]:
@@ -117,12 +117,6 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder / SETTINGS} is not valid JSON ({error}): delete the folder and evaluate again"
         ) from None
-
-
-def _write_whole(path: Path, text: str) -> None:
-    half = path.with_suffix(".half")
-    half.write_text(text, encoding="utf-8")
-    os.replace(half, path)
 
 
 def _whole_lines(path: Path) -> list[bytes]:

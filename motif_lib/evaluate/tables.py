@@ -7,6 +7,8 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from motif_lib.terminal import printable
+
 
 @dataclass(frozen=True)
 class Table:
@@ -22,12 +24,15 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = RichTable(title=Text(self.title, style="bold"), title_justify="left")
+        def plain(text: str, **style: str) -> Text:
+            return Text(printable(text), **style)
+
+        table = RichTable(title=plain(self.title, style="bold"), title_justify="left")
         for i, column in enumerate(self.columns):
-            table.add_column(Text(column), justify="left" if i == 0 else "right")
+            table.add_column(plain(column), justify="left" if i == 0 else "right")
         for row in self.rows:
-            table.add_row(*map(Text, row))
-        return Group(table, *(Text(note) for note in self.notes))
+            table.add_row(*map(plain, row))
+        return Group(table, *map(plain, self.notes))
 
     def __str__(self) -> str:
         from rich.console import Console
@@ -37,12 +42,15 @@ class Table:
         return text.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:
+        def safe(text: str) -> str:
+            return html.escape(printable(text))
+
         def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{safe(cell)}</{tag}>" for cell in cells) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        caption = f"<caption>{html.escape(self.title)}</caption>"
+        notes = "".join(f"<p>{safe(note)}</p>" for note in self.notes)
+        caption = f"<caption>{safe(self.title)}</caption>"
         return f"<table>{caption}<thead>{row(self.columns, 'th')}</thead><tbody>{body}</tbody></table>{notes}"
 
 

@@ -24,8 +24,10 @@ from typing import Any, Literal
 
 from motif_lib.records import MAX_LINE, Question
 from motif_lib.tasks import ledger
+from motif_lib.verify import verify
 
 Row = Mapping[str, Any]
+MAX_QUESTION = 20_000  # characters; the longest of GSM8K, MATH-500 and AIME 2024 has 1,733
 DEFAULT_SIZE = 200  # of a generated task, which has no end
 
 
@@ -214,15 +216,28 @@ def _parse(row: Row | bytes) -> Row:
     return data
 
 
+def _check(question: Question, first: int, number: int) -> None:
+    """Raise ValueError for what no run can use: an endless question, one that came before, a gold without a grade."""
+    if len(question.text) > MAX_QUESTION:
+        raise ValueError(f"the question has {len(question.text):,} characters, over {MAX_QUESTION:,}")
+    if first != number:
+        raise ValueError(f"the question repeats that of row {first}")
+    verdict = verify(question.gold, question.gold, question.task)
+    if verdict.correct is None:
+        raise ValueError(f"the answer {question.gold[:40]!r} cannot be graded ({verdict.reason})")
+
+
 def _read(
     rows: Iterable[Row | bytes], convert: Callable[[Row], Question], source: str, prefix: str, on_bad: str
 ) -> list[Question]:
-    questions, bad = [], []
+    questions, bad, first_row = [], [], {}
     for number, row in enumerate(rows, 1):
         if isinstance(row, bytes) and not row.strip():
             continue
         try:
-            questions.append(replace(convert(_parse(row)), id=f"{prefix}-{number}"))
+            question = convert(_parse(row))
+            _check(question, first_row.setdefault(question.text, number), number)
+            questions.append(replace(question, id=f"{prefix}-{number}"))
         except (ValueError, RecursionError) as error:  # RecursionError: JSON nested thousands deep
             if on_bad == "raise":
                 raise ValueError(

@@ -22,6 +22,7 @@ CPU_LIMIT = 5.0  # seconds of computing for one pair; a usual one takes about 10
 WALL_LIMIT = 60.0  # seconds until it is killed whatever it does: long, for a busy machine must not change a grade
 MEMORY_LIMIT = 1 << 30  # bytes of address space of a worker; sympy and math-verify themselves need about 250 MB
 START_LIMIT = 600.0  # seconds; the imports compute for about 1, and a broken installation fails at once
+KILLED = -9  # return code of a process that SIGKILL ended; the limits end it otherwise
 
 Pair = tuple[str, str]  # gold, answer
 Grade = tuple[bool | None, str]  # correct, reason
@@ -37,16 +38,22 @@ class Worker:
         self.process: subprocess.Popen[str] | None = None
 
     def ask(self, pair: Pair) -> Grade:
-        """Grade one pair; the process is replaced by a fresh one if it does not answer in time."""
-        if self.process is None or self.process.poll() is not None:
-            self._start()
-        try:
-            line = self._exchange(json.dumps(pair), self.wall_limit)
-        except BaseException:  # an interrupt leaves an answer unread in the pipe: this process is of no more use
-            self.stop()
-            raise
-        if line:
-            return tuple(json.loads(line))
+        """Grade one pair; the process is replaced by a fresh one if it does not answer in time.
+
+        A process that something else killed, such as the system when memory is short, is asked once more.
+        """
+        for _ in range(2):
+            if self.process is None or self.process.poll() is not None:
+                self._start()
+            try:
+                line, killed = self._exchange(json.dumps(pair), self.wall_limit)
+            except BaseException:  # an interrupt leaves an answer unread in the pipe: this process is of no more use
+                self.stop()
+                raise
+            if line:
+                return tuple(json.loads(line))
+            if not killed:
+                break
         return None, f"stopped: it needs over {self.cpu_limit:g} s or {self.memory_limit >> 20} MiB"
 
     def _start(self) -> None:
@@ -61,11 +68,11 @@ class Worker:
             text=True,
             env=os.environ | {"PYTHONHASHSEED": "0"},  # sympy orders by hash in places: the same grade in every run
         )
-        if not self._exchange(None, START_LIMIT):
+        if not self._exchange(None, START_LIMIT)[0]:
             raise RuntimeError(f"the math-verify worker did not start; to see why, run: {' '.join(command)}")
 
-    def _exchange(self, line: str | None, seconds: float) -> str:
-        """Send a line, read a line; empty if the process died or had to be killed."""
+    def _exchange(self, line: str | None, seconds: float) -> tuple[str, bool]:
+        """Send a line, read a line: empty if the process died or had to be stopped; and was it killed by another?"""
         process, expired = self.process, threading.Event()
         timer = threading.Timer(seconds, lambda: (expired.set(), process.kill()))
         timer.daemon = True
@@ -80,9 +87,11 @@ class Worker:
         finally:
             timer.cancel()
             timer.join()  # so that a late kill cannot hit the next question
-        if expired.is_set() or not answer:
-            self.stop()
-        return answer
+        if answer.endswith("\n") and not expired.is_set():
+            return answer, False
+        process.wait()  # its output has ended, and so has it; the return code says how
+        self.stop()
+        return "", process.returncode == KILLED and not expired.is_set()
 
     def stop(self) -> None:
         """Kill the process, if there is one."""

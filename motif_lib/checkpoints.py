@@ -1,0 +1,100 @@
+"""Checkpoints that can be trusted: sealed with checksums once they are complete, checked before anything is read.
+
+The Trainer writes a checkpoint file by file. A kill or a full disk in between leaves a folder without a seal and with
+files missing or cut short; a bad disk changes a file under its seal. Both are found here, and the checkpoint before is
+used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from motif_lib.records import write_text
+
+SEAL = "sha256.json"  # {file: SHA-256}, the last file written into a folder
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a folder, but for the seal and what other processes may still be writing."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != SEAL]
+    files = [path for path in files if not path.name.startswith("rng_state_")]
+    found = {}
+    for path in files:
+        with open(path, "rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of a finished folder.
+
+    `training_args.bin` is deleted first: nothing here reads it, it is a pickle, and a token given to the Trainer would
+    stand in it.
+    """
+    (folder / "training_args.bin").unlink(missing_ok=True)
+    write_text(folder / SEAL, json.dumps(_digests(folder), indent=2) + "\n")
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a sealed folder, or None; a folder without a seal has none to break."""
+    if not (folder / SEAL).exists():
+        return None
+    try:
+        expected = json.loads((folder / SEAL).read_text(encoding="utf-8"))
+        found = _digests(folder)
+        changed = [name for name in expected if found.get(name) != expected[name]]
+    except (OSError, ValueError, TypeError) as error:
+        return f"{SEAL} cannot be read ({error})"
+    return f"{changed[0]} is missing or was changed" if changed else None
+
+
+def _flaw(checkpoint: Path) -> str | None:
+    """Why a checkpoint cannot be used. Before its seal, it is complete if the Trainer's last file is."""
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        return damage(checkpoint) if isinstance(state, dict) else "trainer_state.json is damaged"
+    except (OSError, ValueError):
+        return "it was not finished"
+
+
+def last_checkpoint(out: Path) -> str | None:
+    """The newest complete and unchanged checkpoint; later ones are of no use, and are removed with one line each."""
+    for folder in sorted(out.glob("checkpoint-*"), key=step_of, reverse=True):
+        flaw = _flaw(folder)
+        if flaw is None:
+            return str(folder)
+        tqdm.write(f"{folder}: {flaw}; removed, training goes on from the checkpoint before it.")
+        shutil.rmtree(folder)
+    return None
+
+
+def step_of(checkpoint: str | Path | None) -> int:
+    """The step at which a checkpoint was saved; 0 for None."""
+    return int(Path(checkpoint).name.split("-")[1]) if checkpoint else 0
+
+
+def forget_after(traces: Path, step: int) -> None:
+    """Cut a `traces.jsonl` back to a checkpoint: lines of `step` and later will be written again, half a line is lost.
+
+    The file is read a line at a time and replaced as a whole.
+    """
+    if not traces.exists():
+        return
+    part = traces.with_name(traces.name + ".part")
+    damaged = 0
+    with open(traces, "rb") as old, open(part, "wb") as new:
+        for line in old:
+            try:
+                if json.loads(line)["step"] < step:
+                    new.write(line)
+            except (ValueError, TypeError, KeyError):
+                damaged += 1
+    os.replace(part, traces)
+    if damaged:
+        tqdm.write(f"{traces}: {damaged} unreadable lines dropped.")

@@ -1,0 +1,8 @@
+"""Text of a model or a data set on its way to a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Escape codes, direction marks and other control characters made visible; lines and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,60 @@
+"""One load in a process of its own: `fault_load.py traces|evaluation COUNT FOLDER` prints seconds and peak memory."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+REPLY = "<reasoning>\n" + "Day two: 12 + 5 = 17. " * 12 + "\n</reasoning>\n<answer>\nafter day two: {}\n</answer>"
+QUESTION = "Ann has {} apples, " + "on day one buys 5, on day two eats 2, " * 4 + "how many apples does Ann have now?"
+
+
+def traces(count: int, folder: Path) -> dict:
+    """Write and read traces of `count` replies: 4 trajectories over 3 rounds each."""
+    from motif_lib.protocol import messages
+    from motif_lib.records import Question, Reply, Trace, Trajectory, read_traces, write_jsonl
+
+    def trace(i: int) -> Trace:
+        text = QUESTION.format(i)
+        replies = [Reply(r, messages(text, r, 3, REPLY), REPLY.format(i * r), "note", True, 99, 60) for r in (1, 2, 3)]
+        return Trace(tuple(Trajectory(Question(text, str(i)), tuple(replies)) for _ in range(4)), (2.0,) * 4, 2.0, i)
+
+    path = folder / "traces.jsonl"
+    for step in range(count // 12):
+        write_jsonl(path, [trace(step)], append=True)
+    written = peak()
+    found = sum(len(t.replies) for trace in read_traces(path) for t in trace.trajectories)
+    return {"replies": found, "MB file": size(path), "MB writing": written}
+
+
+def evaluation(count: int, folder: Path) -> dict:
+    """Evaluate `count` questions over 3 rounds and read the report again."""
+    from motif_lib.evaluate import Report, evaluate
+    from motif_lib.records import Question
+    from motif_lib.samplers.base import ScriptedSampler
+
+    questions = [Question(QUESTION.format(i), "17", "ledger", str(i), 4) for i in range(count)]
+    sampler = ScriptedSampler(lambda chat: REPLY + r"\boxed{17}")
+    report = evaluate(questions, sampler, path=folder / "items", progress=False)
+    evaluated = peak()
+    again = Report.load(folder / "items")
+    return {"items": len(again.items), "same": again == report, "MB file": size(folder / "items" / "items.jsonl"),
+            "MB evaluating": evaluated}  # fmt: skip
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size >> 20
+
+
+def peak() -> int:
+    """Most memory that this process has held, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    result = {"traces": traces, "evaluation": evaluation}[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3]))
+    print(json.dumps({**result, "MB peak": peak(), "seconds": round(time.monotonic() - started, 1)}))
