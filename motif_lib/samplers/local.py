@@ -18,6 +18,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopP
 
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.samplers.cache import RoomyCache
+from motif_lib.samplers.memory import smaller_when_full
 
 PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur
 KEEP = 0.75  # finished rows leave once the live share of the batch falls below this
@@ -77,6 +78,7 @@ class LocalSampler:
         texts = [self.tokenizer.apply_chat_template(c, tokenize=False, add_generation_prompt=True) for c in chats]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
+    @smaller_when_full
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Completion token ids for prompts given as token ids; an end-of-turn token, if reached, is the last one."""
         self._check_fit(prompts)
