@@ -92,10 +92,10 @@ def report_results(reports: dict[str, Report], out: Path, seconds: float) -> Non
     write_text(out / "table.txt", str(table) + "\n")
     write_text(out / "curves.json", json.dumps(curves) + "\n")
     by_length = {name: [(n, e.value, e.low, e.high) for n, e in r.by("length").items()] for name, r in reports.items()}
-    plots.accuracy_by_length(by_length).figure.savefig(out / "accuracy_by_length.png", dpi=120)
+    plots.save(plots.accuracy_by_length(by_length), out / "accuracy_by_length.png")
     points = {name: list(enumerate(curve, 1)) for name, curve in curves.items()}
     axes = plots.learning_curves(points, ylabel=f"accuracy of the rollouts, mean of {SMOOTH} steps")
-    axes.figure.savefig(out / "learning_curves.png", dpi=120)
+    plots.save(axes, out / "learning_curves.png")
     print(table)
     for name in ("MOTIF round 1", "MOTIF any round"):
         print(compare(reports["base"], reports[name]))

@@ -120,7 +120,7 @@ def write_results(results: Sequence[Result], out: Path, seconds: float) -> None:
         points[method] = [(q, e.value, e.low, e.high) for q in asked for e in [pooled(results, method, q)[0]]]
     axes = plots.accuracy_by_length(points)
     axes.set_xlabel("training questions")
-    axes.figure.savefig(out / "accuracy_by_questions.png", dpi=120)
+    plots.save(axes, out / "accuracy_by_questions.png")
     print(table)
     print(text)
 

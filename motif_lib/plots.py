@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from motif_lib.colours import method_colour
@@ -16,7 +17,6 @@ STYLE = {
     "font.size": 10,
     "legend.frameon": False,
     "figure.dpi": 100,
-    "savefig.bbox": "tight",
 }
 
 
@@ -30,6 +30,11 @@ def new_axes(width: float = 7.0, height: float = 3.6) -> Any:
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         return figure.add_subplot()
+
+
+def save(ax: Any, path: str | Path) -> None:
+    """Write the figure of these axes, with all that stands outside them, such as a legend."""
+    ax.figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def accuracy_by_length(curves: Mapping[str, Sequence[tuple[Any, float, float, float]]], ax: Any = None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -50,8 +49,9 @@ def size(path: Path) -> int:
 
 
 def peak() -> int:
-    """Most memory that this process has held, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    """Most memory that this process held, in MiB. `getrusage` would count what its parent held when it forked."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) >> 10
 
 
 if __name__ == "__main__":

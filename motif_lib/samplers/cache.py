@@ -1,7 +1,7 @@
 """What makes decoding with Transformers cheap on a CPU: a cache with room to grow, and attention that copies nothing.
 
-Both give the same numbers as Transformers' own and only move less memory. Together they decode 1.9 times as many
-tokens a second (motif-tiny, 256 rows, two CPU cores, our run).
+Both give the same numbers as Transformers' own and only move less memory. Together they decode 1.7 times as many
+tokens a second as `DynamicCache` and SDPA (motif-tiny, 256 rows, two CPU cores, our run).
 """
 
 from __future__ import annotations

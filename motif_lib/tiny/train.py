@@ -6,8 +6,8 @@ stands in for the pretraining that Qwen2.5 already has.
     motif tiny make --out my-tiny
 
 The optimizer matters more than anything else here. Copying an event out of the question needs attention heads that
-AdamW had not formed after 12,000 examples (loss 0.60, and 0.65 after 64,000 in shorter batches); with Muon on the
-matrices they form in two minutes (loss 0.08 after 12,000 examples; our runs on two CPU cores).
+AdamW forms slowly. After 7,600 examples a model of width 256 stood at a loss of 0.70 with AdamW and of 0.22 with Muon
+on its matrices; this one, of width 160, reached 0.08 after 12,000 with Muon (one run each, on two CPU cores).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from motif_lib.tiny.habits import example
 from motif_lib.tiny.tokenizer import VOCABULARY, build_tokenizer
 
 WINDOW = 320
-STEPS = 900  # 6 minutes on two CPU cores (our run)
+STEPS = 900  # 7 minutes on two CPU cores, the evaluation of the card included (our run)
 ROWS, ROW = 26, 288  # rows of a batch, tokens of a row; the longest example fills 247
 MUON_LR, ADAM_LR, WARMUP = 0.02, 5e-3, 20
 LOG_EVERY = 25
@@ -41,7 +41,7 @@ Batch = tuple[Tensor, Tensor, Tensor]  # token ids, labels (-100 where no loss f
 
 
 def model_config(tokenizer: PreTrainedTokenizerBase) -> Qwen2Config:
-    """Qwen2, four layers of width 160; eager attention is the faster one on a CPU at this size."""
+    """Qwen2, four layers of width 160; eager attention trained 1.3 times faster than SDPA (CPU, width 256)."""
     return Qwen2Config(
         vocab_size=VOCABULARY,
         hidden_size=160,
