@@ -197,3 +197,16 @@ def test_null_content_and_other_reasons_to_stop():
     with serving(lambda body, handler: (200, completion(None, "content_filter", 0))) as server:
         (given,) = sampler(server)([chat()])
         assert (given.text, given.finished) == ("", False)
+
+
+def test_the_eval_command_asks_a_server():
+    from typer.testing import CliRunner
+
+    from motif_lib.cli import app
+
+    command = ["eval", "ledger", "--size", "4", "--rounds", "2", "--model", "m", "--temperature", "0", "--server"]
+    with serving() as server:
+        result = CliRunner().invoke(app, [*command, server.url])
+        assert result.exit_code == 0 and len(server.bodies) == 8
+        refused = CliRunner().invoke(app, [*command, server.url, "--adapter", "a"])
+        assert refused.exit_code == 2 and len(server.bodies) == 8
