@@ -18,6 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from motif_lib.evaluate.tables import Table
+from motif_lib.memory import Shape
 from motif_lib.recipe import Recipe
 from motif_lib.runs import write_text
 
@@ -123,7 +124,8 @@ def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> 
     sampler = trainer.later_sampler
     prompts = later_prompts(trainer, max(batches))
     lengths = [len(prompt) for prompt in prompts]
-    weights, per_token = weight_bytes(sampler.model), cache_bytes(sampler.model.config, sampler.model.dtype.itemsize)
+    weights = weight_bytes(sampler.model)
+    per_token = Shape.of(sampler.model.config).cache_bytes(sampler.model.dtype.itemsize)
     held = sum(lengths) / len(lengths) + sampler.max_new_tokens / 2  # tokens in a row's cache, on average
 
     def speed(way: str, batch: int, tokens_per_second: float) -> Speed:
@@ -253,13 +255,6 @@ def weight_bytes(model: Any) -> int:
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     skipped = embedding.weight if head is None or embedding.weight is not head.weight else None
     return sum(p.numel() * p.element_size() for p in model.parameters() if p is not skipped)
-
-
-def cache_bytes(config: Any, itemsize: int) -> int:
-    """Bytes of keys and values that one token leaves in the cache."""
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    return 2 * config.num_hidden_layers * heads * size * itemsize
 
 
 def synchronise(device: Any) -> None:

@@ -95,6 +95,22 @@ def make_sampler(model: str, adapter: Path | None, budget: int, temperature: flo
 
 
 @app.command()
+def export(
+    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter.")],
+    out: Annotated[Path, typer.Option(help="New folder for the merged model.")],
+    model: Annotated[str | None, typer.Option(help="Base model; by default the one the adapter names.")] = None,
+):
+    """Merge an adapter into its base: 16-bit safetensors, tokenizer and a short model card.
+
+    Example: motif export runs/train/adapter --out runs/merged
+    """
+    from motif_lib.export import merge
+
+    merge(adapter, out, model)
+    typer.echo(f"merged model: {out}")
+
+
+@app.command()
 def think(
     question: str,
     rounds: Rounds = 3,

@@ -1,15 +1,18 @@
-"""What every sampler owes its callers: the scripted one, a model in memory, and a server over HTTP."""
+"""What every sampler owes its callers: a script, a model in memory (in two ways), and a server over HTTP."""
 
 import pytest
+import torch
 from chat_server import serving
 
 from motif_lib.protocol import messages
 from motif_lib.records import Question
 from motif_lib.rounds import think
 from motif_lib.samplers.base import Completion, ScriptedSampler
+from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.server import ServerSampler
 
+MODELS = {"local": LocalSampler, "generate": GenerateSampler}
 CHATS = [messages(f"{name} has {number} eggs.", 1, 3) for name in ("Ann", "Ben", "Cara") for number in (3, 44)]
 
 
@@ -21,14 +24,14 @@ def server(monkeypatch):
         yield running
 
 
-@pytest.fixture(params=["scripted", "local", "server"])
+@pytest.fixture(params=["scripted", "local", "generate", "server"])
 def make(request):
     """`make(budget, temperature)`: a sampler with a window of 256 (model) or 400 (server)."""
     if request.param == "scripted":
         return lambda budget, temperature=1.0: ScriptedSampler(cut_at(budget))
-    if request.param == "local":
+    if request.param in MODELS:
         parts = request.getfixturevalue("random_model"), request.getfixturevalue("tokenizer")
-        return lambda budget, temperature=1.0: LocalSampler(*parts, budget, temperature)
+        return lambda budget, temperature=1.0: MODELS[request.param](*parts, budget, temperature)
     url = request.getfixturevalue("server").url
     return lambda budget, temperature=1.0: ServerSampler(url, "m", budget, temperature, tries=1)
 
@@ -103,3 +106,13 @@ def test_equal_chats_are_drawn_apart(make):
 def test_it_can_think_in_rounds(make):
     (trajectory,) = think([Question("Ann has 3 eggs.", "3")], make(12), num_rounds=3)
     assert [reply.round for reply in trajectory.replies] == [1, 2, 3]
+
+
+def test_the_two_ways_of_a_model_in_memory_agree(random_model, tokenizer):
+    """Greedy, with replies that end at many different steps."""
+    local, other = (kind(random_model, tokenizer, 40, temperature=0) for kind in MODELS.values())
+    prompts = local.render([*CHATS, *[messages(f"Cara has {i} cards.", 2, 3, f"{i} cards") for i in range(20)]])
+    stop = torch.tensor(sorted({reply[2 + 3 * i % 36] for i, reply in enumerate(local.sample_ids(prompts)[:8])}))
+    local.stop = other.stop = stop
+    replies = local.sample_ids(prompts)
+    assert len({len(reply) for reply in replies}) > 3 and other.sample_ids(prompts) == replies
