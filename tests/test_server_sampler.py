@@ -1,6 +1,7 @@
 """ServerSampler against a real server on the loopback address: slow, wrong, absent and hostile ones."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -155,6 +156,25 @@ def test_one_failure_ends_the_call_without_waiting_for_the_rest():
         assert time.monotonic() - started < 1.5
         time.sleep(0.5)
         assert len(server.bodies) < 10
+
+
+def test_no_request_goes_on_waiting_after_a_failure():
+    """Else a program that ends would hang until the last pause is over."""
+
+    def answer(body, handler):
+        if body["messages"][0]["content"] == "bad":
+            time.sleep(0.2)
+            return 400, b"no"
+        return handler.send(503, b"", Retry_After="20")
+
+    def waiting():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+    with serving(answer) as server:
+        with pytest.raises(ValueError, match="refuses the request"):
+            sampler(server)([chat(), chat("bad")])
+        time.sleep(0.3)
+        assert not waiting()
 
 
 def test_the_key_comes_from_the_environment_and_is_never_shown(monkeypatch):
