@@ -31,9 +31,9 @@ class GenerateSampler(LocalSampler):
         max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
-        **kwargs: Any,
+        batch_size: int = 256,
     ):
-        super().__init__(model, tokenizer, max_new_tokens, temperature, top_p, **kwargs)
+        super().__init__(model, tokenizer, max_new_tokens, temperature, top_p, batch_size)
         self.warp = {} if self.greedy else {"temperature": float(temperature), "top_p": float(top_p), "top_k": 0}
         self.random: random.Random | None = None
 
