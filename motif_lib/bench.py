@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from motif_lib.evaluate.tables import Table
-from motif_lib.memory import Shape
+from motif_lib.memory import GIB, Shape, for_recipe
 from motif_lib.recipe import Recipe
 from motif_lib.runs import write_text
 
@@ -57,6 +57,7 @@ class Bench:
         step: seconds of the parts of one training step.
         steps: steps of the recipe.
         peak_bytes: of GPU memory; None on a CPU.
+        estimated_bytes: what `memory` would have said, where the recipe names its window; None on a CPU.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Bench:
     step: dict[str, float]
     steps: int
     peak_bytes: int | None = None
+    estimated_bytes: float | None = None
 
     @property
     def training_seconds(self) -> float:
@@ -86,7 +88,9 @@ class Bench:
         parts = [(part, f"{seconds:.2f}", f"{seconds / total:.0%}") for part, seconds in self.step.items()]
         notes = [f"{self.steps} steps: about {self.training_seconds / 60:.0f} minutes on this machine, as it is now"]
         if self.peak_bytes is not None:
-            notes.append(f"peak GPU memory {self.peak_bytes / 2**30:.1f} GiB")
+            notes.append(f"peak GPU memory {self.peak_bytes / GIB:.1f} GiB")
+        if self.estimated_bytes is not None:
+            notes.append(f"estimated {self.estimated_bytes / GIB:.1f} GiB")
         return (
             Table(f"Sampling: {where}", columns, rows),
             Table(f"One step of recipe {self.recipe}", ("part", "seconds", "share"), parts, notes),
@@ -112,7 +116,11 @@ def run_bench(
         bandwidth = measure_bandwidth(trainer.accelerator.device)
         speeds = measure_sampling(trainer, bandwidth, batches)
         step = measure_step(trainer)
-    bench = Bench(device_name(trainer.accelerator.device), name, bandwidth, speeds, step, steps, peak_memory())
+    peak, estimate = peak_memory(), None
+    if peak is not None and "window" in recipe.load:
+        estimate = for_recipe(recipe, trainer.args, Shape.of(trainer.model.config)).total
+    device = device_name(trainer.accelerator.device)
+    bench = Bench(device, name, bandwidth, speeds, step, steps, peak, estimate)
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
         write_text(Path(out), json.dumps(asdict(bench) | {"training_seconds": bench.training_seconds}, indent=2) + "\n")

@@ -133,19 +133,18 @@ def to_train(
     )
 
 
-def for_recipe(recipe: Any, shape: Shape) -> Estimate:
-    """To train by a `Recipe`: replies of one generation or rollout decoded together, as its settings say."""
-    train = recipe.train
-    rows = train["per_device_train_batch_size"] * train.get("gradient_accumulation_steps", 1)
-    later = rows * train["num_trajectories"]
+def for_recipe(recipe: Any, args: Any, shape: Shape) -> Estimate:
+    """To train by a `Recipe`, whose `MotifConfig` is `args`, a model of this shape."""
+    rows = args.per_device_train_batch_size * args.steps_per_generation
+    later = rows * args.num_trajectories if args.num_rounds > 1 else rows
     return to_train(
         shape,
         recipe.load.get("four_bit", False),
         recipe.lora_rank,
         recipe.load["window"],
-        min(later, train.get("rollout_batch_size", 256)),
-        train["per_device_train_batch_size"],
-        train["max_completion_length"],
+        min(later, args.rollout_batch_size),
+        args.per_device_train_batch_size,
+        args.max_completion_length,
     )
 
 

@@ -2,12 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
 from motif_lib import bench
+from motif_lib.memory import WORKSPACE
 from motif_lib.recipe import Recipe
 from motif_lib.records import Question
 from motif_lib.runs import make_trainer
@@ -79,3 +81,11 @@ def test_weight_bytes_leave_an_input_table_out(random_model):
     config = random_model.config
     tied = Qwen2ForCausalLM(type(config)(**{**config.to_dict(), "tie_word_embeddings": True}))
     assert bench.weight_bytes(random_model) == bench.weight_bytes(tied) == 4 * tied.num_parameters()
+
+
+def test_on_a_gpu_the_peak_stands_beside_the_estimate(recipe, monkeypatch):
+    monkeypatch.setattr(bench, "peak_memory", lambda: 3 * 2**30)
+    found = bench.run_bench(replace(recipe, load={"window": 256}), batches=(4,))
+    assert found.estimated_bytes > WORKSPACE
+    _, parts = map(str, found.tables())
+    assert "peak GPU memory 3.0 GiB" in parts and "estimated 0.9 GiB" in parts
