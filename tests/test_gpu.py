@@ -7,10 +7,12 @@ import subprocess
 import sys
 import types
 import zipfile
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.requirements import Requirement
 from peft import get_peft_model
 
 from motif_lib import gpu
@@ -144,7 +146,7 @@ def test_too_late_is_an_error(tmp_path):
 def wheel(tmp_path_factory):
     """The pinned Unsloth as a file, from the package index: it cannot be imported without a GPU."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = ["-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), f"unsloth=={UNSLOTH}"]
+    command = ["-m", "pip", "download", "-q", "--retries", "0", "--no-deps", "-d", str(folder), f"unsloth=={UNSLOTH}"]
     result = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
     if result.returncode:
         pytest.skip(f"pip cannot have unsloth=={UNSLOTH}: {(result.stderr.strip().splitlines() or ['no reason'])[-1]}")
@@ -167,6 +169,19 @@ def test_every_keyword_for_unsloth_is_in_the_pinned_wheel(unsloth, wheel):
     adapter = parameters(wheel, "unsloth/models/llama.py", "FastLlamaModel", "get_peft_model")
     assert unsloth["from_pretrained"].keys() <= loader and unsloth["get_peft_model"].keys() <= adapter
     assert "no_such_keyword" not in loader  # both end in **kwargs, which would take anything
+
+
+@pytest.mark.slow
+def test_the_tested_versions_suit_the_pinned_unsloth(wheel):
+    files = zipfile.ZipFile(wheel)
+    (metadata,) = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
+    asked = [Requirement(text) for text in Parser().parsestr(files.read(metadata).decode()).get_all("Requires-Dist")]
+    lines = (Path(__file__).parents[1] / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    shared = {r.name: r.specifier for r in asked if not r.marker and r.name in pins}
+    assert shared.keys() >= {"trl", "transformers", "peft", "datasets", "accelerate"}
+    # It asks for a certifi newer than any that the package index had when the versions were pinned.
+    assert {name for name, asks in shared.items() if not asks.contains(pins[name])} <= {"certifi"}
 
 
 def test_the_methods_of_trl_that_are_overridden_are_there():
