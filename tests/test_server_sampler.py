@@ -65,8 +65,9 @@ def drip(handler):
         lambda h: (408, b""),
         hang_up,
         cut_short,
+        lambda h: h.send(200, b"no gzip", Content_Encoding="gzip"),
     ],
-    ids=["429", "500", "503", "408", "hang up", "cut short"],
+    ids=["429", "500", "503", "408", "hang up", "cut short", "garbled"],
 )
 def test_what_passes_is_tried_again(failure):
     with serving(then_good(failure, failure)) as server:
@@ -199,6 +200,22 @@ def test_concurrency_is_used_and_bounded():
     with serving(answer) as server:
         texts = [c.text for c in sampler(server, concurrency=4)([chat(f"q{i}") for i in range(24)])]
         assert texts == [f"q{i}" for i in range(24)] and 2 <= server.most_busy <= 4
+
+
+def test_more_in_flight_than_httpx_allows_by_itself():
+    def answer(body, handler):
+        time.sleep(1.0)
+        return 200, completion("fine")
+
+    with serving(answer) as server:
+        sampler(server, concurrency=150, timeout=30.0)([chat()] * 150)
+        assert server.most_busy > 100
+
+
+def test_a_password_in_the_address_is_refused():
+    with pytest.raises(ValueError, match="may not hold a password") as error:
+        ServerSampler(f"http://me:{KEY}@localhost/v1", "m", 5)
+    assert KEY not in str(error.value)
 
 
 def test_what_is_asked_for():

@@ -68,6 +68,8 @@ class ServerSampler:
         self.temperature, self.top_p = temperature, top_p
         self.concurrency, self.timeout, self.tries, self.pause = concurrency, timeout, tries, pause
         self.random: random.Random | None = None
+        if "@" in url:
+            raise ValueError(f"the address of the server may not hold a password: put a key into {KEY_VARIABLE}")
 
     def seed(self, value: int) -> None:
         """Send a seed with every request that follows; how well it repeats is the server's business."""
@@ -77,7 +79,8 @@ class ServerSampler:
         """One completion for each chat, in order. The first error ends the call."""
         bodies = [self._body(chat) for chat in chats]
         over, pool = Event(), ThreadPoolExecutor(self.concurrency)
-        with httpx.Client(timeout=self.timeout, headers=key_header()) as client:
+        limits = httpx.Limits(max_connections=self.concurrency)
+        with httpx.Client(timeout=self.timeout, headers=key_header(), limits=limits) as client:
             futures = [pool.submit(self._complete, client, body, over) for body in bodies]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
@@ -114,7 +117,7 @@ class ServerSampler:
         try:
             with client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
                 data = self._read(response)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise Passing(f"{type(error).__name__}, is the server up?") from None
         except httpx.InvalidURL as error:
             raise ValueError(f"{self.url}: {error}; write it like http://localhost:8000/v1") from None
