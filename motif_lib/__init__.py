@@ -26,6 +26,7 @@ _HOMES = {
     "load_task": "tasks",
     "format_reward": "rewards.format",
     "FutureAccuracy": "rewards.future",
+    "ServerSampler": "samplers.server",
     "load_model": "models",
     "lora_config": "models",
     "MotifConfig": "config",

@@ -67,6 +67,7 @@ def eval_(
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
     out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
     seed: Seed = 0,
+    server: Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")] = None,
 ):
     """Evaluate a model on a task: accuracy with its interval, by length, tokens spent.
 
@@ -75,12 +76,40 @@ def eval_(
     from rich import print
 
     from motif_lib.evaluate import evaluate
-    from motif_lib.models import load_model
-    from motif_lib.samplers.local import LocalSampler
     from motif_lib.tasks import load_task
 
-    sampler = LocalSampler(*load_model(model, adapter), budget, temperature)
+    sampler = make_sampler(model, adapter, budget, temperature, server)
     print(evaluate(load_task(task, size=size, seed=seed), sampler, rounds, name=model, path=out, seed=seed))
+
+
+def make_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):
+    """A sampler of a model in memory, or on a server."""
+    if server and adapter:
+        raise typer.BadParameter("with --server, name the adapter as the server knows it with --model")
+    if server:
+        from motif_lib.samplers.server import ServerSampler
+
+        return ServerSampler(server, model, budget, temperature)
+    from motif_lib.models import load_model
+    from motif_lib.samplers.local import LocalSampler
+
+    return LocalSampler(*load_model(model, adapter), budget, temperature)
+
+
+@app.command()
+def export(
+    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter.")],
+    out: Annotated[Path, typer.Option(help="New folder for the merged model.")],
+    model: Annotated[str | None, typer.Option(help="Base model; by default the one the adapter names.")] = None,
+):
+    """Merge an adapter into its base: 16-bit safetensors, tokenizer and a short model card.
+
+    Example: motif export runs/train/adapter --out runs/merged
+    """
+    from motif_lib.export import merge
+
+    merge(adapter, out, model)
+    typer.echo(f"merged model: {out}")
 
 
 @app.command()
@@ -111,6 +140,24 @@ def think(
         typer.echo(
             f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}"
         )
+
+
+@app.command()
+def bench(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a YAML file.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="File for the numbers, as JSON.")] = None,
+):
+    """Measure sampling against the reference's loop and the memory floor, and the parts of a training step.
+
+    Example: motif bench cpu --out runs/bench.json
+    """
+    from rich import print
+
+    from motif_lib.bench import run_bench
+    from motif_lib.recipe import load_recipe
+
+    for table in run_bench(load_recipe(recipe), recipe, out).tables():
+        print(table)
 
 
 @tiny.command("make")

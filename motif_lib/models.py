@@ -1,7 +1,8 @@
 """Load a model for training or inference: the same call on a CPU and on a GPU.
 
-On CUDA with Unsloth installed the model comes through Unsloth's `FastLanguageModel`; elsewhere through Transformers and
-PEFT. LoRA has the same rank, targets and names either way, so an adapter trained on one loads on the other.
+Transformers and PEFT load it, on the GPU if there is one; with `unsloth=True`, for training on CUDA, Unsloth's
+`FastLanguageModel` (`gpu`). LoRA has the same rank, targets and names either way, so an adapter trained on one loads on
+the other. An Unsloth model keeps its cache to itself: sample from it with `samplers.generate`, not `LocalSampler`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from motif_lib import gpu
 from motif_lib.checkpoints import damage
 
 TINY = "motif-tiny"
@@ -21,44 +23,69 @@ def resolve(name: str) -> str:
     return str(TINY_FOLDER) if name == TINY else name
 
 
-def load_model(name: str = TINY, adapter: str | Path | None = None, revision: str | None = None) -> tuple[Any, Any]:
+def load_model(
+    name: str = TINY,
+    adapter: str | Path | None = None,
+    revision: str | None = None,
+    unsloth: bool = False,
+    four_bit: bool = False,
+    window: int = 2048,
+) -> tuple[Any, Any]:
     """Load `(model, tokenizer)` for inference, with a saved LoRA adapter if one is named.
 
     Args:
         name: `motif-tiny`, a local folder or a Hub id.
         adapter: folder of a PEFT adapter.
         revision: Hub revision to pin.
+        unsloth: load through Unsloth, to train on a CUDA GPU; before anything imports trl.
+        four_bit: 4-bit weights, as in the paper; with `unsloth` only.
+        window: longest prompt and reply together, in tokens; Unsloth asks for it.
 
     Raises:
-        RuntimeError: if the weights are missing or corrupted, in one line that says which file.
+        RuntimeError: if the weights are missing or corrupted, or do not fit, in one line that says what to change.
     """
+    if four_bit and not unsloth:
+        raise RuntimeError("four_bit=True needs unsloth=True, and a CUDA GPU")
+    if unsloth:
+        gpu.import_unsloth()
     from peft import PeftModel
     from safetensors import SafetensorError
-    from torch.cuda import is_available
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from motif_lib.samplers.cache import GROUPED
 
     source = resolve(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source, revision=revision, padding_side="left", trust_remote_code=False
-        )
-        model = AutoModelForCausalLM.from_pretrained(
-            source,
-            revision=revision,
-            dtype="auto",
-            use_safetensors=True,
-            trust_remote_code=False,
-            attn_implementation="sdpa" if is_available() else GROUPED,
-        )
+        if unsloth:
+            model, tokenizer = gpu.load(source, revision, four_bit, window)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(
+                source, revision=revision, padding_side="left", trust_remote_code=False
+            )
+            model = AutoModelForCausalLM.from_pretrained(
+                source,
+                revision=revision,
+                dtype="auto",
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
+            )
         if adapter is not None:
             if flaw := damage(Path(adapter)):
                 raise OSError(flaw)
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
+    if not unsloth and gpu.has_cuda():
+        model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:
+    """`(model, peft_config)` for a trainer: Unsloth attaches the adapter itself, elsewhere the trainer does."""
+    if gpu.is_unsloth(model):
+        return gpu.attach_lora(model, rank, alpha or rank, LORA_TARGETS, seed), None
+    return model, lora_config(rank, alpha)
 
 
 def lora_config(rank: int = 64, alpha: int | None = None) -> Any:

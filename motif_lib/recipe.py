@@ -22,6 +22,7 @@ class Recipe:
         task: name for `load_task`; `dial` goes to it too.
         questions: training questions to draw, each used once in an epoch.
         lora_rank: rank of the LoRA adapter.
+        load: keyword arguments of `load_model`, such as `four_bit`.
         train: keyword arguments of `MotifConfig`.
     """
 
@@ -31,6 +32,7 @@ class Recipe:
     lora_rank: int = 64
     dial: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
+    load: dict[str, Any] = field(default_factory=dict)
 
     def with_train(self, **changes: Any) -> Recipe:
         """The same recipe with other settings of `MotifConfig`."""

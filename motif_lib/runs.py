@@ -83,7 +83,7 @@ def train_run(
 
 def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> bool:
     """Train from the last checkpoint; where memory runs out, again from there in smaller batches."""
-    from motif_lib.samplers.memory import free_memory, is_out_of_memory
+    from motif_lib.samplers.out_of_memory import free_memory, is_out_of_memory
 
     trainer, checkpoint = make_trainer(recipe, out, seed, questions, title), last_checkpoint(out)
     forget_after(out / "traces.jsonl", step_of(checkpoint))
@@ -160,20 +160,26 @@ def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
 
 def make_trainer(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> Any:
     """The `MotifTrainer` of a run."""
+    from motif_lib import gpu
+
+    if recipe.load.get("unsloth"):
+        gpu.import_unsloth()  # before all that follows
+
     from transformers import PrinterCallback, set_seed
 
     from motif_lib.callbacks import ProgressLine, SealCheckpoints, StopOnNaN
-    from motif_lib.models import load_model, lora_config
+    from motif_lib.models import load_model, with_lora
     from motif_lib.trainer import MotifTrainer
 
     set_seed(seed)  # the adapter's first weights are drawn while the trainer is made
-    model, tokenizer = load_model(recipe.model)
+    model, tokenizer = load_model(recipe.model, **recipe.load)
+    model, adapter = with_lora(model, recipe.lora_rank, seed=seed)
     trainer = MotifTrainer(
         model=model,
         args=recipe.config(out, seed=seed, data_seed=seed),
         train_dataset=questions,
         processing_class=tokenizer,
-        peft_config=lora_config(recipe.lora_rank),
+        peft_config=adapter,
         callbacks=[ProgressLine(title), SealCheckpoints(), StopOnNaN()],
     )
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it

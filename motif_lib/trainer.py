@@ -28,6 +28,7 @@ from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
 from motif_lib.rounds import advance, next_prompt
 from motif_lib.samplers.base import Chat, Completion
+from motif_lib.samplers.generate import make_sampler
 from motif_lib.samplers.local import LocalSampler
 
 
@@ -91,7 +92,7 @@ class MotifTrainer(GRPOTrainer):
         self.traces_path = Path(args.output_dir) / "traces.jsonl"
 
     def _make_sampler(self, temperature: float, top_p: float) -> LocalSampler:
-        return LocalSampler(
+        return make_sampler(
             self.accelerator.unwrap_model(self.model),
             self.processing_class,
             self.args.max_completion_length,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from motif_lib.samplers.local import LocalSampler
-from motif_lib.samplers.memory import smaller_when_full
+from motif_lib.samplers.out_of_memory import smaller_when_full
 
 PROMPTS = [[5 + i] * (3 + i % 4) for i in range(12)]
 ERRORS = [

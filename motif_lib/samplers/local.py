@@ -18,7 +18,7 @@ from transformers.generation.logits_process import TemperatureLogitsWarper, TopP
 
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.samplers.cache import RoomyCache
-from motif_lib.samplers.memory import smaller_when_full
+from motif_lib.samplers.out_of_memory import smaller_when_full
 
 PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur
 KEEP = 0.75  # finished rows leave once the live share of the batch falls below this

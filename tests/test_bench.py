@@ -1,0 +1,91 @@
+"""What `motif bench` measures: the parts of a step add up, the floor counts the bytes that are there."""
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import Qwen2ForCausalLM
+
+from motif_lib import bench
+from motif_lib.memory import WORKSPACE
+from motif_lib.recipe import Recipe
+from motif_lib.records import Question
+from motif_lib.runs import make_trainer
+
+QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 30)]
+
+
+@pytest.fixture
+def recipe(random_model, tokenizer, tmp_path):
+    random_model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    train = dict(
+        num_generations=4, num_trajectories=2, max_completion_length=8, per_device_train_batch_size=8, max_steps=7,
+        use_cpu=True, bf16=False, report_to="none", save_strategy="no", gradient_checkpointing=False, disable_tqdm=True,
+        logging_steps=1,
+    )  # fmt: skip
+    return Recipe(model=str(tmp_path / "model"), task="ledger", questions=8, lora_rank=4, train=train)
+
+
+def test_a_bench_measures_writes_and_predicts(recipe, tmp_path):
+    found = bench.run_bench(recipe, "small", tmp_path / "new" / "bench.json", batches=(4, 8))
+    assert [s.batch for s in found.speeds] == [1, 4, 8] and all(s.tokens_per_second > 0 for s in found.speeds)
+    assert set(found.step) == {"round 1", "later rounds", "verify", "update"} and min(found.step.values()) > 0
+    assert found.training_seconds == pytest.approx(7 * sum(found.step.values()))
+    stored = json.loads((tmp_path / "new" / "bench.json").read_text())
+    assert stored["training_seconds"] == found.training_seconds and stored["speeds"][2]["batch"] == 8
+    speeds, parts = map(str, found.tables())
+    assert "times the loop" in speeds and "7 steps: about" in parts
+
+
+@pytest.mark.parametrize("slow, owner", [("later rounds", "later_sampler"), ("round 1", "sampler")])
+def test_time_is_charged_to_the_part_that_spent_it(recipe, tmp_path, slow, owner):
+    trainer = make_trainer(recipe, tmp_path / "run", 0, QUESTIONS, "bench")
+    sampler = getattr(trainer, owner)
+    quick = sampler.sample_ids
+    sampler.sample_ids = lambda prompts: time.sleep(0.5) or quick(prompts)
+    step = bench.measure_step(trainer)
+    calls = 2 if slow == "later rounds" else 1
+    others = [seconds for part, seconds in step.items() if part != slow]
+    assert 0.5 * calls <= step[slow] < 0.5 * calls + 0.45 and max(others) < 0.45
+
+
+def test_the_roll_in_of_any_credit_has_a_part_of_its_own(recipe, tmp_path):
+    trainer = make_trainer(recipe.with_train(credit="any"), tmp_path / "run", 1, QUESTIONS, "bench")
+    trainer._roll_in = lambda inputs: trainer.sample_later([row["prompt"] for row in inputs]) and inputs
+    assert "roll-in" in bench.measure_step(trainer)
+
+
+def test_later_prompts_are_those_of_round_two(recipe, tmp_path):
+    trainer = make_trainer(recipe, tmp_path / "run", 0, QUESTIONS, "bench")
+    texts = trainer.processing_class.batch_decode(bench.later_prompts(trainer, 20))
+    assert len(texts) == 20 and all("<progress>" in text and "Round 2 of 3." in text for text in texts)
+    assert len({text.split("<progress>")[0] for text in texts}) == 3  # 8 prompts a question
+
+
+def test_the_loop_counts_new_tokens_only(recipe, tmp_path):
+    trainer = make_trainer(recipe, tmp_path / "run", 0, QUESTIONS, "bench")
+    new = torch.zeros(1, 8, dtype=torch.long)
+
+    def generate(input_ids, **kwargs):
+        time.sleep(0.05)
+        return torch.cat([input_ids, new], dim=1)
+
+    trainer.later_sampler.model.generate = generate
+    assert 0.25 * 8 / 0.05 < bench.one_by_one(trainer, [[1, 2, 3]] * 6) <= 8 / 0.05
+
+
+def test_weight_bytes_leave_an_input_table_out(random_model):
+    config = random_model.config
+    tied = Qwen2ForCausalLM(type(config)(**{**config.to_dict(), "tie_word_embeddings": True}))
+    assert bench.weight_bytes(random_model) == bench.weight_bytes(tied) == 4 * tied.num_parameters()
+
+
+def test_on_a_gpu_the_peak_stands_beside_the_estimate(recipe, monkeypatch):
+    monkeypatch.setattr(bench, "peak_memory", lambda: 3 * 2**30)
+    found = bench.run_bench(replace(recipe, load={"window": 256}), batches=(4,))
+    assert found.estimated_bytes > WORKSPACE
+    _, parts = map(str, found.tables())
+    assert "peak GPU memory 3.0 GiB" in parts and "estimated 0.9 GiB" in parts

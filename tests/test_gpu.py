@@ -1,0 +1,207 @@
+"""The Unsloth side without a GPU: a stand-in package, and the signatures of the pinned wheel."""
+
+import ast
+import importlib.machinery
+import inspect
+import subprocess
+import sys
+import types
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+import torch
+from packaging.requirements import Requirement
+from peft import get_peft_model
+
+from motif_lib import gpu
+from motif_lib.memory import GIB
+from motif_lib.models import LORA_TARGETS, load_model, lora_config, with_lora
+from motif_lib.samplers.generate import GenerateSampler, make_sampler
+from motif_lib.samplers.local import LocalSampler
+
+UNSLOTH = "2026.10.9"
+
+
+@pytest.fixture
+def unsloth(monkeypatch, random_model, tokenizer):
+    """A stand-in that keeps what it was asked for, on a machine that claims to have a GPU."""
+    calls = {}
+
+    class FastLanguageModel:
+        @staticmethod
+        def from_pretrained(**kwargs):
+            calls["from_pretrained"] = kwargs
+            return random_model, tokenizer
+
+        @staticmethod
+        def get_peft_model(model, **kwargs):
+            calls["get_peft_model"] = kwargs
+            return get_peft_model(model, lora_config(kwargs["r"], kwargs["lora_alpha"]))
+
+    module = types.ModuleType("unsloth")
+    module.__spec__ = importlib.machinery.ModuleSpec("unsloth", None)
+    module.FastLanguageModel = FastLanguageModel
+    monkeypatch.setitem(sys.modules, "unsloth", module)
+    monkeypatch.setattr(gpu, "has_cuda", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (16 * GIB, 16 * GIB))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    return calls
+
+
+def test_a_model_is_loaded_and_adapted_through_unsloth(unsloth):
+    model, tokenizer = load_model(unsloth=True, four_bit=True)
+    asked = unsloth["from_pretrained"]
+    assert asked["load_in_4bit"] and not asked["load_in_16bit"] and asked["dtype"] is torch.bfloat16
+    assert asked["max_seq_length"] == 320  # no more than motif-tiny's window
+    assert tokenizer.padding_side == "left" and not model.training
+    adapted, config = with_lora(model, 64, seed=5)
+    asked = unsloth["get_peft_model"]
+    assert config is None and (asked["r"], asked["lora_alpha"], asked["random_state"]) == (64, 64, 5)
+    assert asked["target_modules"] == LORA_TARGETS and asked["use_gradient_checkpointing"] == "unsloth"
+    assert type(make_sampler(adapted, tokenizer, 8)) is GenerateSampler
+
+
+def test_a_plain_model_gets_its_adapter_from_the_trainer(random_model, tokenizer):
+    model, config = with_lora(random_model, 16)
+    assert model is random_model and (config.r, config.lora_alpha) == (16, 16)
+    assert type(make_sampler(model, tokenizer, 8)) is LocalSampler
+
+
+def test_a_pinned_revision_is_not_swapped_for_a_mirror(unsloth):
+    load_model(unsloth=True, revision="abc")
+    asked = unsloth["from_pretrained"]
+    assert asked["revision"] == "abc" and asked["use_exact_model_name"] and not asked["trust_remote_code"]
+
+
+def test_without_bfloat16_float16_is_taken_and_said(unsloth, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    with pytest.warns(UserWarning, match="no bfloat16: loading in float16; train with fp16=True"):
+        load_model(unsloth=True)
+    assert unsloth["from_pretrained"]["dtype"] is torch.float16
+
+
+def test_what_does_not_fit_is_said_before_loading(unsloth, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (GIB // 2, 16 * GIB))
+    with pytest.raises(RuntimeError, match="motif-tiny: .* needs about 0.9 GiB of GPU memory, 0.5 GiB are free"):
+        load_model(unsloth=True)
+    assert not unsloth
+
+
+def test_errors_of_unsloth_become_one_line(unsloth, monkeypatch):
+    def fail(**kwargs):
+        raise RuntimeError("\nUnsloth: this model is not supported\nlong story")
+
+    monkeypatch.setattr(sys.modules["unsloth"].FastLanguageModel, "from_pretrained", fail)
+    with pytest.raises(RuntimeError, match="cannot load .*motif-tiny: Unsloth: this model is not supported$"):
+        load_model(unsloth=True)
+
+
+@pytest.mark.parametrize(
+    "cuda, asked, message",
+    [
+        (False, {"unsloth": True}, "needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu"),
+        (True, {"unsloth": True}, r'Unsloth is not installed: pip install "motif_lib\[gpu\]"'),
+        (True, {"four_bit": True}, "four_bit=True needs unsloth=True"),
+    ],
+)
+def test_what_is_missing_is_one_clear_line(monkeypatch, cuda, asked, message):
+    monkeypatch.setattr(gpu, "has_cuda", lambda: cuda)
+    monkeypatch.setattr(gpu, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match=message) as error:
+        load_model(**asked)
+    assert "\n" not in str(error.value)
+
+
+def run_with_a_stand_in(tmp_path, code):
+    """Run code where `import unsloth` prints what was imported before it and ends the process."""
+    package = tmp_path / "unsloth"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "import sys\nprint([m for m in ('trl', 'transformers', 'peft') if m in sys.modules])\nsys.exit(0)\n"
+    )
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom motif_lib import gpu\n"
+    code = f"{start}gpu.has_cuda = lambda: True\n{code}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_unsloth_is_imported_before_what_it_patches(tmp_path):
+    code = """
+from pathlib import Path
+from motif_lib.recipe import Recipe
+from motif_lib.runs import train_run
+train_run(Recipe("motif-tiny", "ledger", questions=8, load={"unsloth": True}), Path(sys.path[0]) / "run")
+"""
+    result = run_with_a_stand_in(tmp_path, code)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_too_late_is_an_error(tmp_path):
+    result = run_with_a_stand_in(tmp_path, "import trl\nfrom motif_lib import load_model\nload_model(unsloth=True)")
+    assert "trl was imported before Unsloth: call load_model first" in result.stderr and not result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The pinned Unsloth as a file, from the package index: it cannot be imported without a GPU."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = ["-m", "pip", "download", "-q", "--retries", "0", "--no-deps", "-d", str(folder), f"unsloth=={UNSLOTH}"]
+    result = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
+    if result.returncode:
+        pytest.skip(f"pip cannot have unsloth=={UNSLOTH}: {(result.stderr.strip().splitlines() or ['no reason'])[-1]}")
+    return next(folder.glob("*.whl"))
+
+
+def parameters(wheel: Path, file: str, owner: str, function: str) -> set[str]:
+    """Names of the parameters of a method, read from its source."""
+    tree = ast.parse(zipfile.ZipFile(wheel).read(file))
+    (found,) = [c for c in tree.body if isinstance(c, ast.ClassDef) and c.name == owner]
+    (method,) = [f for f in found.body if isinstance(f, ast.FunctionDef) and f.name == function]
+    return {argument.arg for argument in [*method.args.args, *method.args.kwonlyargs]}
+
+
+@pytest.mark.slow
+def test_every_keyword_for_unsloth_is_in_the_pinned_wheel(unsloth, wheel):
+    model, _ = load_model(unsloth=True)
+    with_lora(model)
+    loader = parameters(wheel, "unsloth/models/loader.py", "FastLanguageModel", "from_pretrained")
+    adapter = parameters(wheel, "unsloth/models/llama.py", "FastLlamaModel", "get_peft_model")
+    assert unsloth["from_pretrained"].keys() <= loader and unsloth["get_peft_model"].keys() <= adapter
+    assert "no_such_keyword" not in loader  # both end in **kwargs, which would take anything
+
+
+@pytest.mark.slow
+def test_the_tested_versions_suit_the_pinned_unsloth(wheel):
+    files = zipfile.ZipFile(wheel)
+    (metadata,) = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
+    asked = [Requirement(text) for text in Parser().parsestr(files.read(metadata).decode()).get_all("Requires-Dist")]
+    lines = (Path(__file__).parents[1] / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    shared = {r.name: r.specifier for r in asked if not r.marker and r.name in pins}
+    assert shared.keys() >= {"trl", "transformers", "peft", "datasets", "accelerate"}
+    # It asks for a certifi newer than any that the package index had when the versions were pinned.
+    assert {name for name, asks in shared.items() if not asks.contains(pins[name])} <= {"certifi"}
+
+
+def test_the_methods_of_trl_that_are_overridden_are_there():
+    from trl import GRPOTrainer
+
+    ours = ("prompt_ids", "images", "multimodal_fields", "num_generations")
+    assert set(ours) <= set(inspect.signature(GRPOTrainer._generate_single_turn).parameters)
+    assert "inputs" in inspect.signature(GRPOTrainer._generate_and_score_completions).parameters
+    assert hasattr(GRPOTrainer, "_calculate_rewards")  # timed by `motif bench`
+
+
+def test_the_trainer_samples_from_an_unsloth_model_by_generate(random_model, tokenizer, tmp_path):
+    """Unsloth's forward pass drops an empty cache and fills none: LocalSampler would decode without the prompt."""
+    from motif_lib.config import MotifConfig
+    from motif_lib.records import Question
+    from motif_lib.trainer import MotifTrainer
+
+    random_model.loaded_by_unsloth = True
+    args = MotifConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", num_generations=8)
+    trainer = MotifTrainer(
+        random_model, args, [Question("Ann?", "1")], processing_class=tokenizer, peft_config=lora_config(4)
+    )
+    assert type(trainer.sampler) is type(trainer.later_sampler) is GenerateSampler
