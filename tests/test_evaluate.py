@@ -14,6 +14,7 @@ from motif_lib.evaluate import Report, evaluate, regrade
 from motif_lib.evaluate.statistics import wilson
 from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
+from motif_lib.rounds import boxed
 from motif_lib.samplers.base import Completion, ScriptedSampler
 
 
@@ -85,6 +86,19 @@ def test_several_samples_give_avg_pass_and_vote_worked_out_by_hand():
     assert report.tokens_per_question == voted.tokens_per_question == (3 + 3 + 3 + 1) / 4
     assert report.tokens_per_correct == pytest.approx(10 / 7)
     assert voted.tokens_per_correct == pytest.approx(10 / 3)
+
+
+def test_a_stop_rule_answers_with_the_boxed_note_and_the_report_shows_what_it_saves(tmp_path):
+    """Boxes 1 in round 1 and spoils it in every later round; a reply is one word, one token."""
+    sampler = ScriptedSampler(
+        lambda chat: rf"<answer>\boxed{{{1 if 'Round 1' in chat[-1]['content'] else 9}}}</answer>"
+    )
+    stopped = evaluate([question(0)], sampler, 4, path=tmp_path, progress=False, stop=boxed)
+    whole = evaluate([question(0)], sampler, 4, progress=False)
+    assert (stopped.accuracy.value, stopped.tokens_per_question) == (1.0, 1)
+    assert (whole.accuracy.value, whole.tokens_per_question) == (0.0, 4)
+    with pytest.raises(ValueError, match="stop was 'boxed', is None"):
+        evaluate([question(0)], sampler, 4, path=tmp_path, progress=False)
 
 
 def test_what_cannot_be_graded_counts_as_wrong_and_is_said():
