@@ -46,7 +46,7 @@ def evaluate(
         batch_size: trajectories a batch, default `BATCH_SIZE`.
         seed: with the number of the batch, the seed of its sampling.
         progress: show a bar with the time left.
-        stop: rule that ends a trajectory before round n, such as `rounds.boxed`; the report's tokens show what it saves.
+        stop: rule that ends a trajectory before round n, such as `rounds.boxed`; the tokens show what it saves.
 
     Raises:
         ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation. The
