@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.carry import Carry, progress_note
+from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.evaluate import store
 from motif_lib.evaluate.report import Report
 from motif_lib.records import Question, to_json
@@ -57,7 +57,7 @@ def evaluate(
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
-    settings |= {"stop": _name(stop)} if stop else {}
+    settings |= {"stop": name_of(stop)} if stop else {}
     folder = Path(path) if path is not None else None
     records = store.resume(folder, settings, size) if folder else []
     rows = [(question, sample) for question in questions for sample in range(samples)]
@@ -126,17 +126,13 @@ def _settings(
         "name": name,
         "num_rounds": num_rounds,
         "samples": samples,
-        "carry": _name(carry),
+        "carry": name_of(carry),
         "batch_size": batch_size,
         "seed": seed,
         "sampler": {"class": type(sampler).__name__, **plain},
         "questions": len(questions),
         "questions_sha256": _digest(questions),
     }
-
-
-def _name(function: Carry | Stop) -> str:
-    return getattr(function, "__qualname__", type(function).__name__)
 
 
 def _digest(questions: list[Question]) -> str:
