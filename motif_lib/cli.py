@@ -54,6 +54,21 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.O
     run_experiment(out, range(seeds))
 
 
+@app.command()
+def ablate(
+    grid: Annotated[str, typer.Argument(help="`ablation`, or the path of a YAML file.")] = "ablation",
+    out: Out = Path("runs/ablation"),
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 3,
+):
+    """Turn one switch at a time (credit, rounds, carry, ...) with several seeds: a table and a figure with intervals.
+
+    Example: motif ablate ablation --seeds 3
+    """
+    from motif_lib.ablate import load_grid, run_ablation
+
+    run_ablation(load_grid(grid), out, range(seeds))
+
+
 @app.command("eval")
 def eval_(
     task: Annotated[str, typer.Argument(help="ledger, gsm8k, math500, aime2024 or gsm_symbolic.")] = "ledger",
@@ -63,6 +78,7 @@ def eval_(
     model: Model = "motif-tiny",
     adapter: Adapter = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    early_stop: Annotated[bool, typer.Option(help="A note with a boxed answer ends the rounds.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
     seed: Seed = 0,
 ):
@@ -74,11 +90,13 @@ def eval_(
 
     from motif_lib.evaluate import evaluate
     from motif_lib.models import load_model
+    from motif_lib.rounds import boxed
     from motif_lib.samplers.local import LocalSampler
     from motif_lib.tasks import load_task
 
     sampler = LocalSampler(*load_model(model, adapter), budget, temperature)
-    print(evaluate(load_task(task, size=size, seed=seed), sampler, rounds, name=model, path=out, seed=seed))
+    questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
+    print(evaluate(questions, sampler, rounds, name=model, path=out, seed=seed, stop=stop))
 
 
 @app.command()

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.recipe import Recipe
 from motif_lib.records import Question, read_lines
 
@@ -53,18 +54,24 @@ def read_metrics(out: str | Path) -> list[dict[str, Any]]:
 
 
 def train_run(
-    recipe: Recipe, out: str | Path, seed: int = 0, questions: Sequence[Question] | None = None, title: str = "train"
+    recipe: Recipe,
+    out: str | Path,
+    seed: int = 0,
+    questions: Sequence[Question] | None = None,
+    title: str = "train",
+    carry: Carry = progress_note,
 ) -> bool:
     """Train by a recipe into a run folder; a complete run is left alone, an interrupted one goes on.
 
     Returns:
         True if the run is complete, False if it was interrupted (Ctrl-C) and can go on.
     """
-    out = open_run(out, {"recipe": asdict(recipe), "seed": seed})
+    other = {} if carry is progress_note else {"carry": name_of(carry)}
+    out = open_run(out, {"recipe": asdict(recipe), "seed": seed, **other})
     if (out / "adapter").exists():
         return True
     questions = recipe.load_questions(seed) if questions is None else questions
-    trainer = make_trainer(recipe, out, seed, questions, title)
+    trainer = make_trainer(recipe, out, seed, questions, title, carry)
     trainer.train(resume_from_checkpoint=last_checkpoint(out))
     log = [entry for entry in trainer.state.log_history if "reward" in entry]
     write_text(out / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
@@ -75,7 +82,9 @@ def train_run(
     return True
 
 
-def make_trainer(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> Any:
+def make_trainer(
+    recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry = progress_note
+) -> Any:
     """The `MotifTrainer` of a run."""
     from transformers import PrinterCallback, set_seed
 
@@ -92,6 +101,7 @@ def make_trainer(recipe: Recipe, out: Path, seed: int, questions: Sequence[Quest
         processing_class=tokenizer,
         peft_config=lora_config(recipe.lora_rank),
         callbacks=[ProgressLine(title)],
+        carry=carry,
     )
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it
     return trainer
