@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from math import hypot
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -173,12 +174,17 @@ def _half_width(values: Sequence[float]) -> float:
     return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / n**0.5 if n > 1 else 0.0
 
 
-def _minus_base(results: Sequence[Result], bases: Sequence[Result]) -> str:
-    """Difference from the base in points, seed by seed; with its interval from two seeds on."""
-    usual = {result.seed: result.right / result.total for result in bases}
-    apart = [100 * (r.right / r.total - usual[r.seed]) for r in results]
+def minus_base(results: Sequence[Result], bases: Sequence[Result]) -> Estimate:
+    """Mean difference from the base, seed by seed. Its 95 % interval is the wider, at each end, of two: Student's over
+    the seeds, and Newcombe's (1998) from the Wilson intervals of all questions, as if they were not paired."""
+    usual = {r.seed: r.right / r.total for r in bases}
+    apart = [r.right / r.total - usual[r.seed] for r in results]
+    mine, other = ([sum(r.right for r in rs), sum(r.total for r in rs)] for rs in (results, bases))
+    a, b = wilson(*mine), wilson(*other)
     mean, half = fmean(apart), _half_width(apart)
-    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]" if len(apart) > 1 else f"{mean:+.1f}"
+    below = max(half, hypot(a.value - a.low, b.high - b.value))
+    above = max(half, hypot(a.high - a.value, b.value - b.low))
+    return Estimate(mean, max(-1, mean - below), min(1, mean + above), a.n)
 
 
 def results_table(grid: Grid, results: Sequence[Result]) -> Table:
@@ -192,7 +198,9 @@ def results_table(grid: Grid, results: Sequence[Result]) -> Table:
             tokens = f"{fmean(r.tokens for r in mine):.0f}"
             accuracy, interval = str(over_seeds(mine)).split(" % ")
             by_seed = ", ".join(f"{100 * r.right / r.total:.1f}" for r in mine)
-            rows.append((cell, str(rounds), accuracy, interval, _minus_base(mine, bases), tokens, by_seed))
+            d = minus_base(mine, bases)
+            apart = "" if cell == BASE else f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
+            rows.append((cell, str(rounds), accuracy, interval, apart, tokens, by_seed))
     seeds = len({r.seed for r in results})
     columns = ("", "n", "%", "95 % interval", "minus base, points", "tokens a question", "by seed")
     return Table(f"One switch at a time, {seeds} seeds, {grid.questions} questions each", columns, rows)
@@ -210,11 +218,12 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
         for cell in grid.cells(switch):
             mine = [r for r in results if r.cell == cell]
             e = over_seeds([r for r in mine if r.rounds == mine[0].rounds])
-            shown[switch].append((cell, e.value, e.low, e.high))
+            label = f"{switch}={grid.base.get(switch)} (base)" if cell == BASE else cell
+            shown[switch].append((label, e.value, e.low, e.high))
     untrained = [r for r in results if r.cell == UNTRAINED]
     before = over_seeds([r for r in untrained if r.rounds == untrained[0].rounds])
     axes = plots.intervals(shown, reference=before.value, reference_name=UNTRAINED)
-    axes.figure.savefig(out / "ablation.png", dpi=120)
+    axes.figure.savefig(out / "ablation.png", dpi=120, bbox_inches="tight")
     print(table)
 
 

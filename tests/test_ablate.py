@@ -1,12 +1,13 @@
 """The ablation runner: cells and statistics of a grid by hand, and a small grid run, stopped and resumed."""
 
 import json
+import zlib
 
 import pytest
 import yaml
 
 from motif_lib import ablate
-from motif_lib.ablate import Grid, Result, load_grid, over_seeds, read_results, results_table, run_ablation
+from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
 
 BASE = {"credit": "any", "num_rounds": 2, "carry": "progress_note"}
@@ -76,12 +77,23 @@ def test_the_table_pairs_each_cell_with_the_base_of_its_seed():
     ]
     rows = {row[0]: row for row in results_table(grid(), results).rows}
     assert rows["credit=first"][4] == "+15.0 [-48.5, +78.5]" and rows["credit=first"][6] == "50.0, 70.0"
-    assert rows["base"][4] == "+0.0 [+0.0, +0.0]" and "untrained" not in rows
+    assert rows["base"][4] == "" and "untrained" not in rows
+
+
+def test_equal_seeds_do_not_make_a_difference_certain():
+    """20 points in both seeds, 200 questions: Newcombe by hand from Wilson's [0.335, 0.469] and [0.531, 0.665]."""
+    bases, better = ([result(seed, cell, right) for seed in (0, 1)] for cell, right in (("base", 40), ("other", 60)))
+    found = minus_base(better, bases)
+    assert found.value == pytest.approx(0.2)
+    assert (found.low, found.high) == (pytest.approx(0.1026, abs=2e-3), pytest.approx(0.2924, abs=2e-3))
 
 
 @pytest.fixture
-def small(random_model, tokenizer, tmp_path):
-    """Two cells beside the base on a random model, asked with one and two rounds; one step each."""
+def small(random_model, tokenizer, tmp_path, monkeypatch):
+    """Two cells beside the base on a random model, asked with one and two rounds; one step each, on outcomes by a hash
+    of the reply, as a random model is never right."""
+    outcomes = lambda ts, right=2.0: [right * (zlib.crc32(t.final.encode()) % 2) for t in ts]  # noqa: E731
+    monkeypatch.setattr("motif_lib.rewards.future.outcomes_of", outcomes)
     random_model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     train = dict(
@@ -117,6 +129,9 @@ def test_a_stopped_ablation_goes_on_and_leaves_a_tidy_table_and_a_figure(small, 
     assert "carry=full_history" in (tmp_path / "out" / "table.txt").read_text()
     settings = json.loads((tmp_path / "out" / "seed0" / "carry=full_history" / "settings.json").read_text())
     assert settings["carry"] == "capped(full_history, 10)" and settings["recipe"]["train"]["credit"] == "any"
+    replies = {cell: (tmp_path / "out" / "seed0" / cell / "test-2" / "items.jsonl").read_text() for cell in (
+        "untrained", "base", "credit=all")}  # fmt: skip
+    assert len({*replies.values()}) == 3  # each cell answers with its own adapter
     run = json.loads((tmp_path / "out" / "seed0" / "carry=full_history" / "test-2" / "run.json").read_text())
     assert run["carry"] == "capped(full_history, 10)" and run["num_rounds"] == 2
 

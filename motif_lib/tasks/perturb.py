@@ -92,9 +92,15 @@ class Robustness(Shown):
             drop = f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
             rows.append((kind, *str(found.accuracies[1]).split(" % "), drop))
         columns = ("", "%", "95 % interval", "minus original, points")
-        notes = [found.verdict for found in self.comparisons.values()]
+        notes = [f"{kind}: {_shown(found)}." for kind, found in self.comparisons.items()]
         title = f"{self.original.name or 'Robustness'}, {len(self.original.items)} questions"
         return Table(title, columns, rows, notes + self.original.warnings)
+
+
+def _shown(found: Comparison) -> str:
+    if not found.conclusive:
+        return "no difference shown"
+    return "a drop is shown" if found.difference.value < 0 else "a gain is shown"
 
 
 def robustness(
