@@ -15,7 +15,8 @@ all    r drawn evenly, each row with a trajectory of its own: m whole trajectori
        of the group estimates the value of the question, so the luck of the earlier rounds stays in the advantage.
 
 Subtracting the group mean, which holds the row's own Q, multiplies these expectations by (m - 1) / m. With
-`rollout_policy="base"`, Q is the value under another policy: a bias that no number of samples removes.
+`rollout_policy="base"` another policy reaches s_r and answers after a_r, and Q is the value under it: a bias that no
+number of samples removes. A temperature of the later rounds other than the trained one does the same.
 
 **Early stop.** Rounds are still drawn from 1..n. A trajectory that ends before the drawn round has no reply there: its
 row has weight 0, and its outcome counts in the group mean like any other. So a group's statistics are over m
