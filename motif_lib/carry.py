@@ -2,7 +2,8 @@ r"""What passes from one round to the next.
 
 A carry strategy is a plain function `(reply, finished, previous) -> note`: the text of the reply, whether it ended by
 itself, and the note that this round was given (`""` in round 1). The note is all that the next round will see of the
-past, and `MAX_NOTE` bounds it. Your own strategy is such a function too:
+past. `MAX_NOTE` bounds it in characters, whatever a model writes; `capped` bounds any strategy in tokens, which takes a
+tokenizer, so that strategies can be compared at one budget. Your own strategy is such a function too:
 
     def first_line(reply, finished, previous):
         return reply.splitlines()[0]
@@ -13,6 +14,7 @@ past, and `MAX_NOTE` bounds it. Your own strategy is such a function too:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from motif_lib.protocol import NO_NOTE, read_answer
 
@@ -35,15 +37,60 @@ def memory(reply: str, finished: bool, previous: str) -> str:
     return (read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]
 
 
-def last_text(size: int = 120) -> Carry:
-    """Markovian thinking, as in Delethink: the last `size` characters of the reply, whatever they are."""
+def last_text(size: int = 120, head: int = 0) -> Carry:
+    """Markovian thinking, as in Delethink: the last `size` characters of the reply, whatever they are.
+
+    With `head`, the first `head` characters of the first reply stand before them in every note.
+    """
 
     def last_text_carry(reply: str, finished: bool, previous: str) -> str:
-        return reply.strip()[-size:] or NO_NOTE
+        text, began = reply.strip(), previous not in ("", NO_NOTE)
+        kept, rest = (previous[:head], text) if began else (text[:head], text[head:])
+        return kept + rest[-size:] or NO_NOTE
 
+    last_text_carry.__qualname__ = f"last_text({size}, {head})"  # an evaluation on disk is known by it
     return last_text_carry
 
 
 def full_history(reply: str, finished: bool, previous: str) -> str:
     """Everything so far, the window-filling baseline; beyond `MAX_NOTE` characters the oldest text is lost."""
     return f"{previous}\n{reply.strip()}".strip()[-MAX_NOTE:] or NO_NOTE
+
+
+def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
+    """The same strategy with notes of at most `size` tokens; of a longer one the end is kept, the newest text.
+
+    Args:
+        carry: any strategy. In the next round it is given the note as it was cut.
+        tokenizer: a fast Transformers tokenizer; the note is counted by itself, without special tokens.
+        size: tokens, at least 1. The marker `NO_NOTE` is not counted.
+    """
+    if size < 1:
+        raise ValueError(f"size={size}: a note needs room for at least one token")
+
+    def capped_carry(reply: str, finished: bool, previous: str) -> str:
+        note = carry(reply, finished, previous).strip()
+        while note != NO_NOTE and len(spans := _spans(tokenizer, note)) > size:
+            note = note[max(1, spans[-size][0]) :].strip()  # cut text may tokenize otherwise: count again
+        return note or NO_NOTE
+
+    capped_carry.__qualname__ = f"capped({name_of(carry)}, {size})"
+    return capped_carry
+
+
+def name_of(strategy: Callable) -> str:
+    """What a run on disk calls a strategy or a stop rule."""
+    return getattr(strategy, "__qualname__", type(strategy).__name__)
+
+
+def _spans(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Where each token of the text begins and ends, in characters."""
+    return tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+
+
+CARRIES = {  # those that a name in a YAML file can stand for
+    "progress_note": progress_note,
+    "memory": memory,
+    "last_text": last_text(),
+    "full_history": full_history,
+}

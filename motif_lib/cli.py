@@ -56,6 +56,21 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.O
     run_experiment(out, range(seeds))
 
 
+@app.command()
+def ablate(
+    grid: Annotated[str, typer.Argument(help="`ablation`, or the path of a YAML file.")] = "ablation",
+    out: Out = Path("runs/ablation"),
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 3,
+):
+    """Turn one switch at a time (credit, rounds, carry, ...) with several seeds: a table and a figure with intervals.
+
+    Example: motif ablate ablation --seeds 3
+    """
+    from motif_lib.ablate import load_grid, run_ablation
+
+    run_ablation(load_grid(grid), out, range(seeds))
+
+
 @app.command("eval")
 def eval_(
     task: Annotated[str, typer.Argument(help="ledger, gsm8k, math500, aime2024 or gsm_symbolic.")] = "ledger",
@@ -65,6 +80,7 @@ def eval_(
     model: Model = "motif-tiny",
     adapter: Adapter = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    early_stop: Annotated[bool, typer.Option(help="A note with a boxed answer ends the rounds.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
     seed: Seed = 0,
     server: Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")] = None,
@@ -76,10 +92,12 @@ def eval_(
     from rich import print
 
     from motif_lib.evaluate import evaluate
+    from motif_lib.rounds import boxed
     from motif_lib.tasks import load_task
 
     sampler = make_sampler(model, adapter, budget, temperature, server)
-    print(evaluate(load_task(task, size=size, seed=seed), sampler, rounds, name=model, path=out, seed=seed))
+    questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
+    print(evaluate(questions, sampler, rounds, name=model, path=out, seed=seed, stop=stop))
 
 
 def make_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):

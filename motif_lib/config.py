@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from trl import GRPOConfig
 
-CREDITS = ("first", "any")
+from motif_lib.credit import CREDITS
+
 POLICIES = ("current", "base")
 
 
@@ -31,12 +32,16 @@ class MotifConfig(GRPOConfig):
         default="first",
         metadata={
             "help": "which replies are trained: `first` those of round 1 (the paper); `any` those of a round drawn "
-            "anew for every question, reached with the current policy"
+            "anew for every question; `all` a round drawn anew for every reply, each in a trajectory of its own, so "
+            "that all rounds share the outcome (motif_lib.credit derives them)"
         },
     )
     rollout_policy: str = field(
         default="current",
         metadata={"help": "who answers the later rounds: the `current` policy, or the `base` as in the reference code"},
+    )
+    early_stop: bool = field(
+        default=False, metadata={"help": "a trajectory ends with the first note that holds a boxed answer"}
     )
     later_temperature: float | None = field(
         default=None, metadata={"help": "temperature of the later rounds (reference code: 0.8); None: `temperature`"}
@@ -56,6 +61,11 @@ class MotifConfig(GRPOConfig):
         _check(self.num_generations >= 2, f"num_generations={self.num_generations}: a group needs m >= 2 replies")
         _check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
         _check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
+        _check(
+            not (self.credit == "all" and self.use_vllm),
+            "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
+            "use_vllm=False",
+        )
         local = self.per_device_train_batch_size * (self.steps_per_generation or self.gradient_accumulation_steps)
         _check(
             local % self.num_generations == 0,
@@ -71,5 +81,5 @@ class MotifConfig(GRPOConfig):
 
     @property
     def replies_per_question(self) -> int:
-        """m (1 + k (n - 1)): what one question costs with `credit="first"`; `any` costs less, it starts later."""
+        """m (1 + k (n - 1)): what one question costs with `credit="first"`, and at most with the others."""
         return self.num_generations * (1 + self.num_trajectories * (self.num_rounds - 1))

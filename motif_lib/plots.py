@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.colours import method_colour
+from motif_lib.colours import method_colour, round_colour
 
 STYLE = {
     "axes.spines.top": False,
@@ -69,4 +69,34 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[int, float]]], ax: Any =
         ax.plot(steps, values, lw=1.6, label=name, color=method_colour(name))
     ax.set(xlabel="training step", ylabel=ylabel)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
+def intervals(
+    groups: Mapping[str, Sequence[tuple[str, float, float, float]]],
+    ax: Any = None,
+    reference: float | None = None,
+    reference_name: str = "",
+) -> Any:
+    """Accuracies with their 95 % intervals, a line each, one group below the other.
+
+    Args:
+        groups: for each group its lines `(label, accuracy, low, high)`, accuracies in 0..1.
+        ax: where to draw; a new figure by default.
+        reference: accuracy of a vertical line, named `reference_name`.
+    """
+    ax = ax or new_axes(7.0, 0.6 + 0.28 * sum(len(lines) + 1 for lines in groups.values()))
+    ticks, labels, y = [], [], 0
+    for number, lines in enumerate(groups.values(), 1):
+        for label, value, low, high in lines:
+            errors = [[value - low], [high - value]]
+            ax.errorbar(value, y, xerr=errors, marker="o", ms=5, elinewidth=1.4, color=round_colour(number))
+            ticks, labels, y = [*ticks, y], [*labels, label], y + 1
+        y += 1  # an empty line between groups
+    if reference is not None:
+        ax.axvline(reference, color=method_colour("base"), lw=1, ls="--", label=reference_name)
+        ax.legend(loc="lower right")
+    ax.set_yticks(ticks, labels)
+    ax.invert_yaxis()
+    ax.set(xlabel="accuracy (95 % interval)", xlim=(-0.03, 1.03))
     return ax

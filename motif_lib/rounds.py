@@ -2,17 +2,34 @@
 
 A trajectory grows by one reply a round; each round's prompt holds the question and the last note, nothing else. `think`
 starts from questions, `branch` from any trajectories that have begun: both are `roll_out`, one batched sampler call
-a round, however many trajectories there are.
+a round, however many trajectories there are. With a `stop` rule, such as `boxed`, the number of rounds is each
+trajectory's own choice: it ends with the first note of which the rule says that the work is done, and that reply is
+its final one; `num_rounds` is the cap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.protocol import messages
 from motif_lib.records import Question, Reply, Trajectory
 from motif_lib.samplers.base import Chat, Completion, Sampler
+
+Stop = Callable[[str], bool]  # of a note that is handed on: is the work done?
+
+
+def boxed(note: str) -> bool:
+    r"""The stop rule of `MotifConfig(early_stop=True)`: the note holds a `\boxed{}`."""
+    from motif_lib.verify.extract import boxes
+
+    return bool(boxes(note))
+
+
+def ended(trajectory: Trajectory, num_rounds: int, stop: Stop | None = None) -> bool:
+    """Has the trajectory given its final reply: that of round `num_rounds`, or one with a note that stops it?"""
+    done = trajectory.replies
+    return len(done) >= num_rounds or bool(stop and done and stop(done[-1].carried))
 
 
 def next_prompt(trajectory: Trajectory, num_rounds: int) -> Chat:
@@ -42,9 +59,13 @@ def advance(
 
 
 def roll_out(
-    trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry = progress_note
+    trajectories: Sequence[Trajectory],
+    sampler: Sampler,
+    num_rounds: int,
+    carry: Carry = progress_note,
+    stop: Stop | None = None,
 ) -> list[Trajectory]:
-    """Continue every trajectory to round `num_rounds`: one batched sampler call a round.
+    """Continue every trajectory to its end, at the latest round `num_rounds`: one batched sampler call a round.
 
     Raises:
         ValueError: if `num_rounds` < 1.
@@ -52,17 +73,21 @@ def roll_out(
     if num_rounds < 1:
         raise ValueError(f"num_rounds={num_rounds}: at least one round is needed")
     rolled = list(trajectories)
-    while behind := [i for i, t in enumerate(rolled) if len(t.replies) < num_rounds]:
+    while behind := [i for i, t in enumerate(rolled) if not ended(t, num_rounds, stop)]:
         for i, trajectory in zip(behind, advance([rolled[i] for i in behind], sampler, num_rounds, carry)):
             rolled[i] = trajectory
     return rolled
 
 
 def think(
-    questions: Sequence[Question], sampler: Sampler, num_rounds: int = 3, carry: Carry = progress_note
+    questions: Sequence[Question],
+    sampler: Sampler,
+    num_rounds: int = 3,
+    carry: Carry = progress_note,
+    stop: Stop | None = None,
 ) -> list[Trajectory]:
-    """Answer questions in `num_rounds` rounds, one trajectory each: num_rounds sampler calls in all."""
-    return roll_out([Trajectory(question, ()) for question in questions], sampler, num_rounds, carry)
+    """Answer questions in `num_rounds` rounds, one trajectory each: at most num_rounds sampler calls in all."""
+    return roll_out([Trajectory(question, ()) for question in questions], sampler, num_rounds, carry, stop)
 
 
 def branch(
@@ -71,15 +96,16 @@ def branch(
     num_trajectories: int,
     num_rounds: int = 3,
     carry: Carry = progress_note,
+    stop: Stop | None = None,
 ) -> list[list[Trajectory]]:
-    """Roll each begun trajectory out `num_trajectories` (k) times to the last round.
+    """Roll each begun trajectory out `num_trajectories` (k) times to its end.
 
     Returns:
-        k trajectories for each given one, all starting with its replies; just that one where it is complete already.
+        k trajectories for each given one, all starting with its replies; just that one where it has ended already.
     """
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories={num_trajectories}: at least one trajectory is needed")
-    copies = [1 if len(t.replies) >= num_rounds else num_trajectories for t in trajectories]
+    copies = [1 if ended(t, num_rounds, stop) else num_trajectories for t in trajectories]
     starts = [t for t, n in zip(trajectories, copies) for _ in range(n)]
-    rolled = iter(roll_out(starts, sampler, num_rounds, carry))
+    rolled = iter(roll_out(starts, sampler, num_rounds, carry, stop))
     return [[next(rolled) for _ in range(n)] for n in copies]

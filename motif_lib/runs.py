@@ -21,6 +21,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.checkpoints import forget_after, last_checkpoint, seal, step_of
 from motif_lib.models import first_line
 from motif_lib.recipe import Recipe
@@ -64,7 +65,12 @@ def read_metrics(out: str | Path) -> list[dict[str, Any]]:
 
 
 def train_run(
-    recipe: Recipe, out: str | Path, seed: int = 0, questions: Sequence[Question] | None = None, title: str = "train"
+    recipe: Recipe,
+    out: str | Path,
+    seed: int = 0,
+    questions: Sequence[Question] | None = None,
+    title: str = "train",
+    carry: Carry = progress_note,
 ) -> bool:
     """Train by a recipe into a run folder; a complete run is left alone, an interrupted one goes on.
 
@@ -74,18 +80,19 @@ def train_run(
     Raises:
         RuntimeError: in one line, if a fault stopped the training; the same call goes on from the last checkpoint.
     """
-    out = open_run(out, {"recipe": asdict(recipe), "seed": seed})
+    other = {} if carry is progress_note else {"carry": name_of(carry)}
+    out = open_run(out, {"recipe": asdict(recipe), "seed": seed, **other})
     if (out / "adapter").exists():
         return True
     questions = recipe.load_questions(seed) if questions is None else questions
-    return _train(recipe, out, seed, questions, title)
+    return _train(recipe, out, seed, questions, title, carry)
 
 
-def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> bool:
+def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry) -> bool:
     """Train from the last checkpoint; where memory runs out, again from there in smaller batches."""
     from motif_lib.samplers.out_of_memory import free_memory, is_out_of_memory
 
-    trainer, checkpoint = make_trainer(recipe, out, seed, questions, title), last_checkpoint(out)
+    trainer, checkpoint = make_trainer(recipe, out, seed, questions, title, carry), last_checkpoint(out)
     forget_after(out / "traces.jsonl", step_of(checkpoint))
     with one_line_faults(out, trainer):
         try:
@@ -99,7 +106,7 @@ def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], 
     tqdm.write(f"Out of memory after step {trainer.state.global_step}: trying again with {size} replies at a time.")
     del trainer  # outside of `except`, where the error no longer holds the tensors
     free_memory()
-    return _train(smaller, out, seed, questions, title)
+    return _train(smaller, out, seed, questions, title, carry)
 
 
 def halved(recipe: Recipe, args: Any) -> Recipe | None:
@@ -158,7 +165,9 @@ def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
 
 
-def make_trainer(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str) -> Any:
+def make_trainer(
+    recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry = progress_note
+) -> Any:
     """The `MotifTrainer` of a run."""
     from motif_lib import gpu
 
@@ -181,6 +190,7 @@ def make_trainer(recipe: Recipe, out: Path, seed: int, questions: Sequence[Quest
         processing_class=tokenizer,
         peft_config=adapter,
         callbacks=[ProgressLine(title), SealCheckpoints(), StopOnNaN()],
+        carry=carry,
     )
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it
     return trainer

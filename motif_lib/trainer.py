@@ -1,9 +1,10 @@
 """`MotifTrainer`: TRL's `GRPOTrainer` with replies that are judged by their futures.
 
 It adds two things and changes none of TRL's mathematics. The reward of a reply is the mean outcome of k trajectories
-that the current policy rolls out from it (`rewards.future`). With `credit="any"` the prompts of a generation batch are
-first moved to a random round. All replies of a round are sampled in one batched call (`samplers.local`). The loss falls
-on the tokens of the reply that was sampled for the prompt, so with `credit="first"` on round 1 only.
+that the current policy rolls out from it (`rewards.future`). With `credit="any"` and `"all"` the prompts of a
+generation batch are first moved to random rounds (`credit`). All replies of a round are sampled in one batched call
+(`samplers.local`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
+on round 1 only.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from motif_lib import records
 from motif_lib.callbacks import StopOnInterrupt
 from motif_lib.carry import Carry, progress_note
 from motif_lib.config import MotifConfig
+from motif_lib.credit import roll_in
 from motif_lib.records import Question, Trace, Trajectory
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
-from motif_lib.rounds import advance, next_prompt
+from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.samplers.generate import make_sampler
 from motif_lib.samplers.local import LocalSampler
@@ -66,6 +68,7 @@ class MotifTrainer(GRPOTrainer):
     ):
         if not isinstance(train_dataset, Dataset):
             train_dataset = to_dataset(train_dataset, args.num_rounds)
+        self.carry, self.stop = carry, boxed if args.early_stop else None
         future = FutureAccuracy(
             self.sample_later,
             args.num_trajectories,
@@ -74,6 +77,7 @@ class MotifTrainer(GRPOTrainer):
             args.outcome_reward,
             ended=self._ended,
             on_traces=self._trace,
+            stop=self.stop,
         )
         super().__init__(
             model=model,
@@ -83,7 +87,6 @@ class MotifTrainer(GRPOTrainer):
             callbacks=[StopOnInterrupt(), *callbacks],
             **kwargs,
         )
-        self.carry = carry
         self.sampler = self._make_sampler(args.temperature, args.top_p)
         self.later_sampler = self._make_sampler(
             args.temperature if args.later_temperature is None else args.later_temperature,
@@ -117,23 +120,22 @@ class MotifTrainer(GRPOTrainer):
         return self.sampler.sample_ids(prompt_ids), None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        if self.args.credit == "any" and self.args.num_rounds > 1:
-            inputs = self._roll_in(inputs)
-        return super()._generate_and_score_completions(inputs)
+        if self.args.credit == "first" or self.args.num_rounds == 1:
+            return super()._generate_and_score_completions(inputs)
+        rows = self._roll_in(inputs)
+        batch = super()._generate_and_score_completions(rows)
+        weights = [not ended(row["start"], self.args.num_rounds, self.stop) for row in rows]  # see credit, early stop
+        batch["advantages"] = batch["advantages"] * batch["advantages"].new_tensor(weights)
+        return batch
 
     def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Move each group of equal rows to a random round, reached by the current policy: one roll-in a question."""
+        """Move the m equal rows of each question to random rounds, reached by the current policy."""
         rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
-        m, n = self.args.num_generations, self.args.num_rounds
-        rows = inputs[::m]
-        begun = [Trajectory(Question(row["question"], row["gold"], row["task"]), ()) for row in rows]
-        targets = [rng.randint(1, n) for _ in rows]
-        for round in range(1, max(targets)):
-            behind = [i for i, target in enumerate(targets) if target > round]
-            for i, trajectory in zip(behind, advance([begun[i] for i in behind], self.sample_later, n, self.carry)):
-                begun[i] = trajectory
-        moved = [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(rows, begun)]
-        return [dict(row) for row in moved for _ in range(m)]
+        m = self.num_generations if self.model.training else self.num_generations_eval
+        n = self.args.num_rounds
+        questions = [Question(row["question"], row["gold"], row["task"]) for row in inputs[::m]]
+        begun = roll_in(questions, m, self.args.credit, rng, self.sample_later, n, self.carry, self.stop)
+        return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
 
     def _trace(self, traces: list[Trace]) -> None:
         """Append the traces of the first questions of the step to `traces.jsonl`."""

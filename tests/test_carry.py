@@ -2,7 +2,7 @@
 
 import pytest
 
-from motif_lib.carry import MAX_NOTE, full_history, last_text, memory, progress_note
+from motif_lib.carry import CARRIES, MAX_NOTE, capped, full_history, last_text, memory, progress_note
 from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.records import Question
 from motif_lib.rounds import think
@@ -37,3 +37,29 @@ def test_a_strategy_reaches_the_next_prompt_harmless(carry):
     replies = think([Question("Q?", "1")], ScriptedSampler(lambda chat: WHOLE), 2, carry)[0].replies
     user = replies[1].prompt[1]["content"]
     assert "Sum 3" in user and "<answer>" not in user and user.count("<progress>") == 1
+
+
+def test_head_and_tail_of_markovian_thinking():
+    carry = last_text(4, head=3)
+    assert carry("abcdefghij", True, "") == "abc" + "ghij"
+    assert carry("klmnopq", True, "abcghij") == "abc" + "nopq"  # the head of the first reply stays
+    assert carry("abcde", True, "") == "abcde"  # nothing twice
+    assert carry("xyz12345", True, NO_NOTE) == "xyz" + "2345"
+
+
+@pytest.mark.parametrize("name", CARRIES)
+def test_a_cap_in_tokens_holds_for_every_strategy_and_round(name, tokenizer):
+    carry, note = capped(CARRIES[name], tokenizer, 12), ""
+    for round in range(4):
+        note = carry(reply_text("day one buys 5=17 " * 40, f"{round} apples after day two " * 40), True, note)
+        assert 10 <= len(tokenizer(note, add_special_tokens=False)["input_ids"]) <= 12
+    assert note in reply_text("", "3 apples after day two " * 40) or name in ("last_text", "full_history")
+    assert "</answer>" in note or name in ("progress_note", "memory")  # the end is kept
+
+
+def test_a_cap_leaves_short_notes_and_the_marker_alone(tokenizer):
+    carry = capped(progress_note, tokenizer, 5)
+    assert carry(WHOLE, True, "") == "Sum 3" and carry(CUT, False, "") == NO_NOTE
+    assert carry(reply_text("", "\u00e9\U0001f600" * 50), True, "") != NO_NOTE
+    with pytest.raises(ValueError, match="at least one token"):
+        capped(progress_note, tokenizer, 0)

@@ -16,7 +16,9 @@ def motif(*args, cwd=None, check=True):
     return result
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "eval", "think", "experiment", "tiny make", "bench", "export"])
+@pytest.mark.parametrize(
+    "command", ["demo", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"]
+)
 def test_every_command_has_help_with_an_example(command):
     text = motif(*command.split(), "--help").stdout
     assert "Example: motif" in text.replace("\n", " ")
@@ -50,6 +52,7 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
     "args, message",
     [
         (["train", "nothing"], "no recipe 'nothing'"),
+        (["ablate", "nothing"], "no grid"),
         (["think", "  "], "the question is empty"),
         (["think", "How many?", "--rounds", 0], "at least one round"),
         (["think", "Ann buys 5, " * 60], "do not fit the window"),

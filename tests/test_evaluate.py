@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from motif_lib.carry import last_text
 from motif_lib.evaluate import Report, evaluate, regrade
 from motif_lib.evaluate.statistics import wilson
 from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
+from motif_lib.rounds import boxed
 from motif_lib.samplers.base import Completion, ScriptedSampler
 
 
@@ -85,6 +87,19 @@ def test_several_samples_give_avg_pass_and_vote_worked_out_by_hand():
     assert report.tokens_per_question == voted.tokens_per_question == (3 + 3 + 3 + 1) / 4
     assert report.tokens_per_correct == pytest.approx(10 / 7)
     assert voted.tokens_per_correct == pytest.approx(10 / 3)
+
+
+def test_a_stop_rule_answers_with_the_boxed_note_and_the_report_shows_what_it_saves(tmp_path):
+    """Boxes 1 in round 1 and spoils it in every later round; a reply is one word, one token."""
+    sampler = ScriptedSampler(
+        lambda chat: rf"<answer>\boxed{{{1 if 'Round 1' in chat[-1]['content'] else 9}}}</answer>"
+    )
+    stopped = evaluate([question(0)], sampler, 4, path=tmp_path, progress=False, stop=boxed)
+    whole = evaluate([question(0)], sampler, 4, progress=False)
+    assert (stopped.accuracy.value, stopped.tokens_per_question) == (1.0, 1)
+    assert (whole.accuracy.value, whole.tokens_per_question) == (0.0, 4)
+    with pytest.raises(ValueError, match="stop was 'boxed', is None"):
+        evaluate([question(0)], sampler, 4, path=tmp_path, progress=False)
 
 
 def test_what_cannot_be_graded_counts_as_wrong_and_is_said():
@@ -170,6 +185,7 @@ def test_a_finished_evaluation_is_not_sampled_again(tmp_path):
         ({"batch_size": 5}, "batch_size was 4, is 5"),
         ({"name": "other"}, "name was '', is 'other'"),
         ({"carry": lambda reply, finished, previous: ""}, "carry was 'progress_note', is"),
+        ({"carry": last_text(7)}, "is 'last_text(7, 0)'"),
         ({"questions": QUESTIONS[:10]}, "questions was 11, is 10"),
         ({"questions": [*QUESTIONS[:10], question(10, gold="2")]}, "questions_sha256"),
         ({"sampler": ScriptedSampler(lambda chat: "")}, "'Coin'}, is {'class': 'ScriptedSampler'}"),

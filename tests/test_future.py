@@ -7,6 +7,7 @@ import pytest
 from motif_lib.protocol import messages, reply_text
 from motif_lib.records import Question, Trajectory
 from motif_lib.rewards.future import FutureAccuracy, mean_outcome
+from motif_lib.rounds import boxed, think
 from motif_lib.samplers.base import ScriptedSampler
 
 ROWS = {"question": ["A?", "A?", "B?", "B?"], "gold": ["1", "1", "2", "2"], "task": ["ledger"] * 4}
@@ -68,6 +69,17 @@ def test_a_branch_in_the_last_round_is_its_own_outcome():
     reward = FutureAccuracy(sampler, 4, 3)
     assert reward(PROMPTS[:2], completions("\\boxed{1}", "\\boxed{5}"), start=start) == [2.0, 0.0]
     assert sampler.calls == []
+
+
+def test_a_reply_that_stops_is_judged_by_its_own_note():
+    """It is not rolled out, where round 2 would have spoiled it; nor is a start that had stopped before."""
+    sampler = policy({"half": [1, 9]})
+    reward = FutureAccuracy(sampler, 4, 3, stop=boxed)
+    columns = {column: values[:2] for column, values in ROWS.items()}
+    assert reward(PROMPTS[:2], completions("\\boxed{1}", "half"), **columns) == [2.0, 1.0]
+    assert sampler.calls == [4, 4]
+    over = think([Question("A?", "1")], ScriptedSampler(lambda chat: reply_text("r", "\\boxed{1}")), 3, stop=boxed)
+    assert reward(PROMPTS[:1], completions("\\boxed{7}"), start=over) == [2.0]
 
 
 def test_traces_are_handed_on():

@@ -4,11 +4,13 @@ The scripted model solves "Start 1. Add 2. Add 3. Add 4." one step a round: roun
 gives 10. A note that it cannot read makes it start again.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.records import Question, Trajectory
-from motif_lib.rounds import branch, think
+from motif_lib.rounds import boxed, branch, think
 from motif_lib.samplers.base import Completion, ScriptedSampler
 
 QUESTION = Question("Start 1. Add 2. Add 3. Add 4.", "10", id="by-hand")
@@ -71,6 +73,45 @@ def test_a_cut_off_reply_carries_only_the_marker():
     replies = think([QUESTION], sampler, 2)[0].replies
     assert replies[0].carried == NO_NOTE and not replies[0].finished
     assert "1+2=3" not in replies[1].prompt[1]["content"]
+
+
+SHORT = Question("Start 2. Add 1.", "3", id="short")
+
+
+def two_lengths():
+    """SHORT is boxed in round 1; QUESTION takes three rounds. Whoever is asked after its box spoils it."""
+
+    def answer(chat):
+        note = note_in(chat)
+        if chat[1]["content"].startswith(SHORT.text):
+            return reply_text("adding", "\\boxed{3}" if note == NO_NOTE else "\\boxed{99}")
+        return reply_text("adding", STEPS[note])
+
+    return ScriptedSampler(answer)
+
+
+def test_each_question_stops_when_its_note_is_boxed():
+    sampler = two_lengths()
+    short, long = think([SHORT, QUESTION], sampler, 5, stop=boxed)
+    assert [len(short.replies), len(long.replies)] == [1, 3]
+    assert sampler.calls == [2, 1, 1]  # who has stopped is asked no more, and all are done before the cap of 5
+    assert "\\boxed{3}" in short.final and "\\boxed{10}" in long.final
+
+
+def test_without_a_stop_rule_every_round_is_asked():
+    short = think([SHORT], two_lengths(), 2)[0]
+    assert len(short.replies) == 2 and "\\boxed{99}" in short.final
+
+
+def test_the_cap_ends_a_trajectory_that_never_says_it_is_done():
+    assert len(think([QUESTION], scripted(), 2, stop=boxed)[0].replies) == 2
+
+
+def test_branching_from_a_stopped_trajectory_gives_it_back():
+    short = think([SHORT], two_lengths(), 1)[0]
+    short = Trajectory(SHORT, (replace(short.replies[0], carried="\\boxed{3}"),))
+    groups = branch([short, Trajectory(QUESTION, ())], two_lengths(), 4, 3, stop=boxed)
+    assert groups[0] == [short] and len(groups[1]) == 4
 
 
 @pytest.mark.parametrize("call", [lambda: think([QUESTION], scripted(), 0), lambda: branch([], scripted(), 0)])

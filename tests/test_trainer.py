@@ -10,6 +10,7 @@ from motif_lib.config import MotifConfig
 from motif_lib.models import lora_config
 from motif_lib.records import Question, read_traces
 from motif_lib.rewards.format import format_reward
+from motif_lib.samplers.base import Completion
 from motif_lib.trainer import MotifTrainer, to_dataset
 
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 9)]
@@ -66,6 +67,38 @@ def test_any_round_trains_later_rounds_in_whole_groups(make, tokenizer):
     rounds = {next(r for r in (1, 2, 3) if f"Round {r} of 3." in p) for p in prompts}
     assert rounds == {1, 2, 3}
     assert all(prompts.count(p) % 4 == 0 for p in prompts)  # a group shares its prompt
+
+
+def rows_of(batch, tokenizer):
+    """Prompt and advantage of each row of a batch."""
+    return list(zip(tokenizer.batch_decode(batch["prompt_ids"]), batch["advantages"].tolist()))
+
+
+def test_all_rounds_train_each_reply_in_a_trajectory_of_its_own(make, tokenizer):
+    trainer = make(credit="all", num_trajectories=1, max_steps=2, seed=1)
+    prompts = [text.split("<|im_start|>assistant")[0] for text in trained_prompts(trainer, tokenizer)]
+    groups = [[p for p in prompts[start : start + 8] if q.text in p] for start in (0, 8) for q in QUESTIONS]
+    rounds = [{r for p in group for r in (1, 2, 3) if f"Round {r} of 3." in p} for group in groups if group]
+    assert len(rounds) == 4 and set.union(*rounds) == {1, 2, 3} and max(map(len, rounds)) > 1
+
+
+def test_a_row_drawn_after_an_early_stop_is_not_trained_but_counts_in_its_group(make, tokenizer, monkeypatch):
+    """Every note of the roll-in is boxed, so a row drawn at round 2 or 3 has ended: it earns 2, the others 0."""
+    trainer = make(reward_funcs=(), credit="all", early_stop=True, seed=1)
+    trainer.reward_funcs[0].sampler = trainer.sample_later  # the later rounds stay with the model
+    boxed = [Completion("<answer>\\boxed{1}</answer>", True, 1, 1)]
+    monkeypatch.setattr(trainer, "sample_later", lambda chats: boxed * len(chats))
+    right = lambda ts, right: [2.0 * ("boxed" in t.replies[0].text) for t in ts]  # noqa: E731
+    monkeypatch.setattr("motif_lib.rewards.future.outcomes_of", right)
+    trainer.model.train()
+    batch = trainer._generate_and_score_completions(
+        [row for row in trainer.train_dataset.select([0, 1]) for _ in "abcd"]
+    )
+    rows = rows_of(batch, tokenizer)
+    drawn_later = [advantage for prompt, advantage in rows if "Round 2 of 3." in prompt]
+    drawn_first = [advantage for prompt, advantage in rows if "Round 1 of 3." in prompt]
+    assert drawn_later and set(drawn_later) == {0.0}
+    assert drawn_first and max(drawn_first) < 0  # below a group mean that the stopped ones have raised
 
 
 def test_traces_hold_k_futures_that_share_the_trained_reply(make, tmp_path):
@@ -160,7 +193,8 @@ def test_an_adapter_loads_in_plain_peft(make, random_model, tokenizer, tmp_path)
         ({"num_generations": 1}, "m >= 2"),
         ({"num_trajectories": 0}, "k must be at least 1"),
         ({"num_rounds": 0}, "at least one round"),
-        ({"credit": "last"}, "choose one of first, any"),
+        ({"credit": "last"}, "choose one of first, any, all"),
+        ({"credit": "all", "use_vllm": True}, "set use_vllm=False"),
         ({"rollout_policy": "old"}, "current or base"),
         ({"per_device_train_batch_size": 6}, "whole groups of 4"),
     ],

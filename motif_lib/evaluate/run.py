@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.carry import Carry, progress_note
+from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.evaluate import store
 from motif_lib.evaluate.report import Report
 from motif_lib.records import Question, to_json
-from motif_lib.rounds import think
+from motif_lib.rounds import Stop, think
 from motif_lib.samplers.base import Sampler
 
 BATCH_SIZE = 128  # trajectories between two writes
@@ -31,6 +31,7 @@ def evaluate(
     batch_size: int | None = None,
     seed: int = 0,
     progress: bool = True,
+    stop: Stop | None = None,
 ) -> Report:
     """Answer questions in `num_rounds` rounds and grade the final replies.
 
@@ -45,6 +46,7 @@ def evaluate(
         batch_size: trajectories a batch, default `BATCH_SIZE`.
         seed: with the number of the batch, the seed of its sampling.
         progress: show a bar with the time left.
+        stop: rule that ends a trajectory before round n, such as `rounds.boxed`; the tokens show what it saves.
 
     Raises:
         ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation. The
@@ -55,6 +57,7 @@ def evaluate(
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
+    settings |= {"stop": name_of(stop)} if stop else {}
     folder = Path(path) if path is not None else None
     records = store.resume(folder, settings, size) if folder else []
     rows = [(question, sample) for question in questions for sample in range(samples)]
@@ -62,7 +65,7 @@ def evaluate(
         for start in range(len(records), len(rows), size):
             batch = rows[start : start + size]
             seed_sampler(sampler, seed, start // size)
-            trajectories = think([question for question, _ in batch], sampler, num_rounds, carry)
+            trajectories = think([question for question, _ in batch], sampler, num_rounds, carry, stop)
             new = store.make_records(trajectories, [sample for _, sample in batch])
             if folder:
                 store.append(folder, new)
@@ -123,7 +126,7 @@ def _settings(
         "name": name,
         "num_rounds": num_rounds,
         "samples": samples,
-        "carry": getattr(carry, "__qualname__", type(carry).__name__),
+        "carry": name_of(carry),
         "batch_size": batch_size,
         "seed": seed,
         "sampler": {"class": type(sampler).__name__, **plain},

@@ -13,7 +13,7 @@ from typing import Any
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.records import Question, Trace, Trajectory
-from motif_lib.rounds import add_reply, branch
+from motif_lib.rounds import Stop, add_reply, branch, ended
 from motif_lib.samplers.base import Chat, Completion, Sampler
 from motif_lib.verify import verify_many
 
@@ -43,8 +43,10 @@ class FutureAccuracy:
         right: outcome of a right final answer, 2.0 in the reference code.
         ended: says of a completion's token ids whether the reply ended by itself.
         on_traces: called with the list of `Trace`s of each batch, for logging.
+        stop: rule that ends a trajectory before round n.
 
-    Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues.
+    Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues. A
+    start that has ended already earns its own outcome, and its completion counts for nothing.
     """
 
     __name__ = "future_accuracy"  # TRL logs a reward function by its name
@@ -58,20 +60,22 @@ class FutureAccuracy:
         right: float = 2.0,
         ended: Callable[[Sequence[int]], bool] = lambda ids: True,
         on_traces: Callable[[list[Trace]], None] | None = None,
+        stop: Stop | None = None,
     ):
         self.sampler, self.num_trajectories, self.num_rounds = sampler, num_trajectories, num_rounds
         self.carry, self.right, self.ended, self.on_traces = carry, right, ended, on_traces
+        self.stop = stop
 
     def __call__(
         self, prompts: list[Chat], completions: list[Any], log_metric: Callable | None = None, **columns: Any
     ) -> list[float | None]:
         begun = [
-            add_reply(start, self._completion(completion, ids), self.num_rounds, self.carry)
+            self._begun(start, self._completion(completion, ids))
             for start, completion, ids in zip(
                 starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
             )
         ]
-        futures = branch(begun, self.sampler, self.num_trajectories, self.num_rounds, self.carry)
+        futures = branch(begun, self.sampler, self.num_trajectories, self.num_rounds, self.carry, self.stop)
         outcomes = iter(outcomes_of([t for group in futures for t in group], self.right))
         traces = []
         for group in futures:
@@ -80,19 +84,23 @@ class FutureAccuracy:
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:
-            self._log(traces, prompts, begun, log_metric)
+            self._log(traces, begun, log_metric)
         return [trace.reward for trace in traces]
+
+    def _begun(self, start: Trajectory, completion: Completion) -> Trajectory:
+        over = ended(start, self.num_rounds, self.stop)
+        return start if over else add_reply(start, completion, self.num_rounds, self.carry)
 
     def _completion(self, completion: Any, ids: Sequence[int]) -> Completion:
         text = completion if isinstance(completion, str) else completion[-1]["content"]
         return Completion(text, self.ended(ids), len(ids))
 
-    def _log(self, traces: list[Trace], prompts: list[Chat], begun: list[Trajectory], log_metric: Callable) -> None:
+    def _log(self, traces: list[Trace], begun: list[Trajectory], log_metric: Callable) -> None:
         """Spread inside the groups, groups without signal, and what the later rounds cost."""
         groups: dict[str, list[float]] = {}
-        for trace, prompt in zip(traces, prompts):
+        for trace, start in zip(traces, begun):
             if trace.reward is not None:
-                groups.setdefault(str(prompt), []).append(trace.reward)
+                groups.setdefault(start.question.text, []).append(trace.reward)
         spreads = [pstdev(rewards) for rewards in groups.values()] or [0.0]
         later = [r for t, b in zip(traces, begun) for f in t.trajectories for r in f.replies[len(b.replies) :]]
         finals = [future.replies[-1] for trace in traces for future in trace.trajectories]

@@ -1,0 +1,68 @@
+"""Credit: which replies are trained, and what each of them is credited with.
+
+Let s_r be what round r sees (the question and the note), a_r its reply, R the outcome of the trajectory, J = E[R] and
+g_r = grad log pi(a_r | s_r). The policy gradient is grad J = E[g_1 R + g_2 R + ... + g_n R].
+
+A row of a batch is one reply with the mean outcome Q of k futures sampled from it, so E[Q | s_r, a_r] = E[R | s_r, a_r]
+for every k, and k = 1 is the outcome of one whole trajectory. A question has m rows; the row contributes g_r Q:
+
+first  r = 1. E[g_1 Q] is the first term of the sum, the paper's choice: the later rounds are not trained, they change
+       only because they share the weights.
+any    r drawn evenly from 1..n, one s_r for all m rows, reached by the current policy. E[g_r Q] = grad J / n. The
+       mean of the group estimates the value of s_r: what happened before round r is no noise to the advantage.
+all    r drawn evenly, each row with a trajectory of its own: m whole trajectories, every round of which is credited
+       with the outcome of the whole. Also grad J / n, as drawing a round is unbiased for the sum over rounds. The mean
+       of the group estimates the value of the question, so the luck of the earlier rounds stays in the advantage.
+
+Subtracting the group mean, which holds the row's own Q, multiplies these expectations by (m - 1) / m. With
+`rollout_policy="base"` another policy reaches s_r and answers after a_r, and Q is the value under it: a bias that no
+number of samples removes. A temperature of the later rounds other than the trained one does the same.
+
+**Early stop.** Rounds are still drawn from 1..n. A trajectory that ends before the drawn round has no reply there: its
+row has weight 0, and its outcome counts in the group mean like any other. So a group's statistics are over m
+trajectories, each once, however many rounds they have; and the expectation stays grad J / n, where drawing from the
+rounds that a trajectory happens to have would credit the rounds of short trajectories more than those of long ones.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from motif_lib.carry import Carry, progress_note
+from motif_lib.records import Question, Trajectory
+from motif_lib.rounds import Stop, advance, ended
+from motif_lib.samplers.base import Sampler
+
+CREDITS = ("first", "any", "all")
+
+
+def roll_in(
+    questions: Sequence[Question],
+    num_generations: int,
+    credit: str,
+    rng: random.Random,
+    sampler: Sampler,
+    num_rounds: int,
+    carry: Carry = progress_note,
+    stop: Stop | None = None,
+) -> list[Trajectory]:
+    """Where the trained replies begin: `num_generations` (m) trajectories for each question, up to the drawn round.
+
+    Args:
+        questions: one for each group.
+        num_generations: m.
+        credit: "first", "any" or "all".
+        rng: draws the rounds.
+        sampler: the policy that answers the rounds before the trained ones; one batched call a round.
+        num_rounds: n.
+        carry: what passes between rounds.
+        stop: trajectories that it ends before their drawn round come back as they ended (`rounds.ended`).
+    """
+    copies = num_generations if credit == "all" else 1
+    begun = [Trajectory(question, ()) for question in questions for _ in range(copies)]
+    before = [0 if credit == "first" else rng.randint(1, num_rounds) - 1 for _ in begun]  # rounds before the drawn one
+    while behind := [i for i, t in enumerate(begun) if len(t.replies) < before[i] and not ended(t, num_rounds, stop)]:
+        for i, trajectory in zip(behind, advance([begun[i] for i in behind], sampler, num_rounds, carry)):
+            begun[i] = trajectory
+    return [trajectory for trajectory in begun for _ in range(num_generations // copies)]
