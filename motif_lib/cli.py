@@ -116,6 +116,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
+@app.command()
+def doctor():
+    """Say what will run on this machine, what will not, and how to mend it; exit status 1 if something must be mended.
+
+    Example: motif doctor && motif demo
+    """
+    from rich import print
+
+    from motif_lib.doctor import examine
+
+    found = examine()
+    for table in found.tables():
+        print(table)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
 @tiny.command("make")
 def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
