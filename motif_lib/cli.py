@@ -133,6 +133,29 @@ def doctor():
         raise typer.Exit(1)
 
 
+@app.command()
+def grade(
+    notebooks: Annotated[list[Path], typer.Argument(help="Filled notebooks, several at once.")],
+    out: Annotated[Path, typer.Option(help="CSV file, one line an exercise.")] = Path("grades.csv"),
+    jobs: Annotated[int | None, typer.Option(help="Notebooks at once; default the number of CPU cores.")] = None,
+    limit: Annotated[float, typer.Option(help="Seconds that one cell may take.")] = 300,
+):
+    """Run filled notebooks in fresh kernels and write the verdict on each exercise. Runs their code with your rights.
+
+    Example: motif grade class/*/03_rewards.ipynb --out grades.csv
+    """
+    from rich import print
+
+    from motif_lib.grade import grade as grade_
+    from motif_lib.grade import summary, to_csv
+    from motif_lib.runs import write_text
+
+    grades = grade_(notebooks, jobs, limit)
+    write_text(out, to_csv(grades))
+    print(summary(grades))
+    typer.echo(f"grades: {out}")
+
+
 @tiny.command("make")
 def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
