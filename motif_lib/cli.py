@@ -156,6 +156,20 @@ def grade(
     typer.echo(f"grades: {out}")
 
 
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")] = Path("motif-packed"),
+    wheels: Annotated[bool, typer.Option(help="Download all packages too (needs a network).")] = False,
+):
+    """Put the workbook into one folder for a room without a network.
+
+    Example: motif pack --out /media/stick/motif --wheels
+    """
+    from motif_lib.pack import pack as pack_
+
+    typer.echo(f"packed: {pack_(out, wheels)}; READ-ME-FIRST.txt in it says how to go on")
+
+
 @tiny.command("make")
 def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
