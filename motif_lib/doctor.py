@@ -150,7 +150,10 @@ def _device(train: dict[str, object], gpu: Gpu | None) -> Iterator[str]:
 def _notebooks(facts: Facts) -> Iterator[Finding]:
     """The notebooks here or in the clone; each of them runs on a CPU."""
     tools = [name for name in ("ipykernel", "ipywidgets") if facts.packages.get(name) is None]
-    for path in find_notebooks():
+    found = find_notebooks()
+    if not found:
+        yield Finding("notebooks", "CPU", "does not run", "none here: start in the folder that holds notebooks/")
+    for path in found:
         missing = [f"install {', '.join(tools)}: pip install motif_lib[notebook]"] if tools else []
         if '\\"recorded\\"' in path.read_text(encoding="utf-8") and not RECORDED.exists():
             missing.append("recorded runs are not in this installation: take the newest version of the package")

@@ -107,6 +107,14 @@ def test_notebooks(tmp_path, monkeypatch):
     assert "ipykernel" in finding(without, "notebook 01_a").fix
 
 
+def test_pins_are_those_of_a_clone(tmp_path):
+    """A constraints.txt that some other package left in site-packages says nothing."""
+    (tmp_path / "constraints.txt").write_text("# comment\nTorch==1.0\n")
+    assert machine.pins(tmp_path / "constraints.txt") == {}
+    (tmp_path / "pyproject.toml").touch()
+    assert machine.pins(tmp_path / "constraints.txt") == {"torch": "1.0"}
+
+
 def test_it_shows_itself_in_a_notebook_and_escapes_what_it_found():
     html = judge(replace(LAPTOP, gpu=replace(T4, name="<script>x")), NEEDS)._repr_html_()
     assert html.count("<table>") == 2 and "&lt;script&gt;x" in html and "<script>" not in html

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,16 @@ def test_model_and_a_notebook_run_without_a_network(packed):
     lines = (packed / "grades.csv").read_text().splitlines()[1:]
     assert len(lines) == 3 and all(",not yet," in line and line.endswith(",ran") for line in lines), graded.stderr
     assert not (packed.parent / "guard" / "asked").exists()
+
+
+def test_every_file_of_the_package_goes_into_its_wheel():
+    """What is no module must match a pattern of pyproject.toml's package-data, or an installation lacks it."""
+    settings = tomllib.loads((module.CLONE / "pyproject.toml").read_text())
+    package = module.CLONE / "motif_lib"
+    patterns = settings["tool"]["setuptools"]["package-data"]["motif_lib"]
+    sent = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files - sent == set() and package / "recipes" / "cpu.yaml" in sent
 
 
 def test_it_overwrites_nothing_and_leaves_nothing_half_done(tmp_path, monkeypatch):
