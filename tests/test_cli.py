@@ -16,7 +16,9 @@ def motif(*args, cwd=None, check=True):
     return result
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "eval", "think", "experiment", "doctor", "grade", "pack", "tiny make"])
+@pytest.mark.parametrize(
+    "command", ["demo", "train", "eval", "think", "experiment", "doctor", "grade", "pack", "tiny make"]
+)
 def test_every_command_has_help_with_an_example(command):
     text = motif(*command.split(), "--help").stdout
     assert "Example: motif" in text.replace("\n", " ")

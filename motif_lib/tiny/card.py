@@ -29,9 +29,9 @@ It knows one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several 
 be trusted.
 
 Made by `motif tiny make --seed {seed}` from {examples:,} synthetic examples in {steps} steps, last loss {loss:.4f}
-nats a reply token (the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is Qwen2's
-class, trained on Ledger text. Its chat template leaves the system message out: the model has learned one protocol, and
-a line that is always the same would only cost tokens.
+nats a reply token (the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is
+Qwen2's class, trained on Ledger text. Its chat template leaves the system message out: the model has learned one
+protocol, and a line that is always the same would only cost tokens.
 
 ## Accuracy by number of steps (temperature 1 and greedy, {questions} held-out problems)
 
