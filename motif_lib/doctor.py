@@ -107,7 +107,7 @@ def _packages(facts: Facts, needs: list[str]) -> Iterator[Finding]:
             yield Finding(need.name, "missing", "note" if extra else "problem", install)
         elif not need.specifier.contains(found, prereleases=True):
             yield Finding(need.name, found, "problem", install)
-        elif (pin := facts.pins.get(normalised(need.name), found)) != found.partition("+")[0]:
+        elif (pin := facts.pins.get(normalised(need.name))) not in (None, found.partition("+")[0]):
             yield Finding(need.name, found, "note", f"within its bounds; tested with {pin}")
         else:
             yield Finding(need.name, found, "ok")
