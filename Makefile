@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
 	OMP_NUM_THREADS=2 PYTHONHASHSEED=0
 
-.PHONY: demo test test-fast notebooks lint clean
+.PHONY: demo test test-fast notebooks site lint clean
 
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
@@ -21,10 +21,14 @@ test-fast: .venv/test.done
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.build_notebooks build notebooks/01_context_limits.py notebooks/03_rewards.py notebooks/04_advantage_and_loss.py
 
-lint: .venv/test.done
-	$(PIP) ruff
-	$(BIN)/ruff check motif_lib tests notebooks
-	$(BIN)/ruff format --check motif_lib tests
+# The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.
+site: .venv/test.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -W --keep-going -q -c docs . build/site
+
+lint: .venv/dev.done
+	$(BIN)/ruff check motif_lib tests notebooks docs
+	$(BIN)/ruff format --check motif_lib tests docs
+	$(BIN)/mypy
 
 clean:
 	rm -rf .venv runs
@@ -39,6 +43,10 @@ clean:
 
 .venv/test.done: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) -e ".[test]"
+	touch $@
+
+.venv/dev.done: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) -e ".[dev]"
 	touch $@
 
 # A Chromium for the widget tests: Debian's, where this user may install it; without one those tests are skipped.

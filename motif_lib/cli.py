@@ -178,6 +178,60 @@ def bench(
         print(table)
 
 
+@app.command()
+def doctor():
+    """Say what will run on this machine, what will not, and how to mend it; exit status 1 if something must be mended.
+
+    Example: motif doctor && motif demo
+    """
+    from rich import print
+
+    from motif_lib.doctor import examine
+
+    found = examine()
+    for table in found.tables():
+        print(table)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def grade(
+    notebooks: Annotated[list[Path], typer.Argument(help="Filled notebooks, several at once.")],
+    out: Annotated[Path, typer.Option(help="CSV file, one line an exercise.")] = Path("grades.csv"),
+    jobs: Annotated[int | None, typer.Option(help="Notebooks at once; default the number of CPU cores.")] = None,
+    limit: Annotated[float, typer.Option(help="Seconds that one cell may take.")] = 300,
+):
+    """Run filled notebooks in fresh kernels and write the verdict on each exercise. Runs their code with your rights.
+
+    Example: motif grade class/*/03_rewards.ipynb --out grades.csv
+    """
+    from rich import print
+
+    from motif_lib.grade import grade as grade_
+    from motif_lib.grade import summary, to_csv
+    from motif_lib.runs import write_text
+
+    grades = grade_(notebooks, jobs, limit)
+    write_text(out, to_csv(grades))
+    print(summary(grades))
+    typer.echo(f"grades: {out}")
+
+
+@app.command()
+def pack(
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")] = Path("motif-packed"),
+    wheels: Annotated[bool, typer.Option(help="Download all packages too (needs a network).")] = False,
+):
+    """Put the workbook into one folder for a room without a network.
+
+    Example: motif pack --out /media/stick/motif --wheels
+    """
+    from motif_lib.pack import pack as pack_
+
+    typer.echo(f"packed: {pack_(out, wheels)}; READ-ME-FIRST.txt in it says how to go on")
+
+
 @tiny.command("make")
 def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.

@@ -17,7 +17,11 @@ def motif(*args, cwd=None, check=True):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"]
+    "command",
+    [
+        *("demo", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
+        *("doctor", "grade", "pack"),
+    ],
 )
 def test_every_command_has_help_with_an_example(command):
     text = motif(*command.split(), "--help").stdout

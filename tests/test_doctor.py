@@ -1,0 +1,160 @@
+"""Facts in, findings out: what a laptop, a Colab runtime and a broken installation are told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from motif_lib import doctor, machine
+from motif_lib.doctor import judge
+from motif_lib.machine import Facts, Gpu
+
+NEEDS = [
+    "torch>=2.6",
+    "trl<1.15,>=1.14.2",
+    'ipywidgets<9,>=7.7; extra == "notebook"',
+    'ipykernel>=6; extra == "notebook"',
+]
+PACKAGES = {"torch": "2.13.0+cpu", "trl": "1.14.2", "ipywidgets": "8.1.9", "ipykernel": "7.4.0"}
+LAPTOP = Facts(packages=PACKAGES, pins={"torch": "2.13.0"}, online=True)
+T4 = Gpu("Tesla T4", 15 * 2**30, 7.5, usable=True)
+
+
+def finding(facts, name, needs=NEEDS):
+    found = judge(facts, needs)
+    return next(f for f in (*found.machine, *found.work) if f.name == name)
+
+
+def test_a_laptop_without_a_gpu_is_fine():
+    found = judge(LAPTOP, NEEDS)
+    assert found.ok and {f.verdict for f in found.machine} == {"ok"}
+    assert finding(LAPTOP, "recipe cpu").verdict == "runs"
+
+
+@pytest.mark.parametrize(
+    "change, name, verdict, fix",
+    [
+        ({"python": "3.10.14"}, "Python", "problem", "Python 3.11"),
+        ({"python": "4.0.1"}, "Python", "ok", ""),
+        ({"memory": 2**30}, "memory", "problem", "larger machine"),
+        ({"disk": 2**30}, "disk, free here", "note", "free some space"),
+        ({"online": False}, "network", "note", "MOTIF_DATA"),
+        ({"gpu": replace(T4, usable=False)}, "GPU", "note", "CUDA build of torch"),
+        ({"gpu": T4}, "GPU", "ok", ""),
+        (
+            {"packages": PACKAGES | {"trl": None}},
+            "trl",
+            "problem",
+            'pip install -c constraints.txt "trl<1.15,>=1.14.2"',
+        ),
+        ({"packages": PACKAGES | {"trl": None}, "pins": {}}, "trl", "problem", 'pip install "trl<1.15,>=1.14.2"'),
+        ({"packages": PACKAGES | {"trl": "1.15.0"}}, "trl", "problem", "trl<1.15"),
+        ({"packages": PACKAGES | {"torch": "2.12.0+cu130"}}, "torch", "note", "tested with 2.13.0"),
+        ({"packages": PACKAGES | {"torch": "2.12.0+cpu"}, "pins": {}}, "torch", "ok", ""),
+        ({"packages": PACKAGES | {"ipywidgets": None}}, "ipywidgets", "note", "pip install"),
+        ({"packages": PACKAGES | {"ipywidgets": "7.7.1"}}, "ipywidgets", "ok", ""),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_cure(change, name, verdict, fix):
+    facts = replace(LAPTOP, **change)
+    found = finding(facts, name)
+    assert found.verdict == verdict and fix in found.fix and bool(fix) == bool(found.fix)
+    assert judge(facts, NEEDS).ok == (verdict != "problem")
+
+
+RECIPE = "model: {model}\ntask: {task}\ntrain: {{bf16: true, use_cpu: {cpu}}}\n"
+
+
+@pytest.mark.parametrize(
+    "model, task, cpu, change, missing",
+    [
+        ("motif-tiny", "ledger", True, {"online": False}, []),
+        ("org/big", "gsm8k", False, {"gpu": replace(T4, capability=9.0)}, []),
+        ("org/big", "gsm8k", False, {}, ["CUDA GPU"]),
+        ("org/big", "ledger", False, {"gpu": replace(T4, usable=False)}, ["CUDA GPU"]),
+        ("org/big", "ledger", False, {"gpu": T4}, ["bfloat16"]),
+        ("org/big", "gsm8k", True, {"online": False}, ["org/big", "gsm8k_train.jsonl"]),
+        ("org/big", "gsm8k", True, {"online": False, "cached": frozenset({"org/big"})}, ["gsm8k_train.jsonl"]),
+        ("motif-tiny", "gsm8k", True, {"online": False, "data": frozenset({"gsm8k_train.jsonl"})}, []),
+        ("motif-tiny", "gsm_symbolic", True, {"online": False}, []),
+    ],
+)
+def test_recipes(tmp_path, monkeypatch, model, task, cpu, change, missing):
+    monkeypatch.setattr("motif_lib.recipe.FOLDER", tmp_path)
+    (tmp_path / "mine.yaml").write_text(RECIPE.format(model=model, task=task, cpu=str(cpu).lower()))
+    facts = replace(LAPTOP, **change)
+    found = finding(facts, "recipe mine")
+    assert found.verdict == ("does not run" if missing else "runs")
+    assert all(part in found.fix for part in missing)
+    assert judge(facts, NEEDS).ok  # a recipe for other hardware is no fault of this machine
+
+
+def test_notebooks(tmp_path, monkeypatch):
+    """One replays recorded runs, and they are missing; without a kernel none runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "RECORDED", tmp_path / "recorded")
+    for name, source in (("01_a", "1"), ("02_b", 'Path("assets") / "recorded"')):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps({"cells": [{"source": source}]}))
+    assert finding(LAPTOP, "notebook 01_a").verdict == "runs"
+    assert finding(LAPTOP, "notebook 02_b").verdict == "does not run"
+    (tmp_path / "recorded").mkdir()
+    assert finding(LAPTOP, "notebook 02_b").verdict == "runs"
+    without = replace(LAPTOP, packages=PACKAGES | {"ipykernel": None})
+    assert "ipykernel" in finding(without, "notebook 01_a").fix
+
+
+def test_it_shows_itself_in_a_notebook_and_escapes_what_it_found():
+    html = judge(replace(LAPTOP, gpu=replace(T4, name="<script>x")), NEEDS)._repr_html_()
+    assert html.count("<table>") == 2 and "&lt;script&gt;x" in html and "<script>" not in html
+
+
+def test_facts_of_this_machine(monkeypatch, tmp_path):
+    """The real ones, but for the network: nothing is asked, and what is installed is found."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("MOTIF_DATA", str(tmp_path))
+    (tmp_path / "gsm8k_test.jsonl").touch()
+    monkeypatch.setattr("socket.create_connection", lambda *args: pytest.fail("offline, but the network was asked"))
+    facts = machine.look()
+    assert facts.packages["motif_lib"] and facts.packages["torch"] and facts.pins["trl"] == "1.14.2"
+    assert facts.cores >= 1 and facts.memory > 2**20 and facts.disk > 0 and not facts.online
+    assert facts.data == {"gsm8k_test.jsonl"}
+    assert any(need.startswith("ipywidgets") for need in machine.bounds())
+    assert not any(need.startswith(("unsloth", "pytest")) for need in machine.bounds())
+
+
+@pytest.mark.parametrize(
+    "variable, name", [("COLAB_RELEASE_TAG", "Colab"), ("KAGGLE_KERNEL_RUN_TYPE", "Kaggle"), ("X", "local")]
+)
+def test_host(monkeypatch, variable, name):
+    monkeypatch.setenv(variable, "x")
+    assert machine.host() == name
+
+
+@pytest.mark.parametrize(
+    "code, text, name",
+    [
+        (0, "Tesla T4, 15360, 7.5\nother, 1, 2\n", "Tesla T4"),
+        (0, "", None),
+        (9, "NVIDIA-SMI has failed", None),
+        (0, "A GPU, [N/A], 8.0", None),
+    ],
+)
+def test_gpu_is_what_the_driver_lists(monkeypatch, code, text, name):
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=code, stdout=text))
+    found = machine.gpu()
+    assert (found and found.name) == name
+    assert found is None or (found.memory, found.capability) == (15360 * 2**20, 7.5)
+
+
+def test_no_answer_from_the_hub_means_offline(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def refuse(*args):
+        raise TimeoutError
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    assert machine.online() is False
