@@ -2,9 +2,9 @@
 
     motif ablate ablation --out runs/ablation --seeds 3
 
-A grid is a YAML file (`recipes/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
-while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes on. The
-folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
+A grid is a YAML file (`recipes/grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it
+takes while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes
+on. The folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def load_grid(name: str | Path) -> Grid:
     Raises:
         ValueError: if there is none, or a key, switch or carry strategy in it is unknown.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / "grids" / f"{name}.yaml"
     if not path.exists():
         raise ValueError(f"no grid {str(path)!r}: give the path of a YAML file, or `ablation`")
     try:

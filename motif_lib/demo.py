@@ -44,7 +44,7 @@ def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) 
     recipe = recipe.with_train(max_steps=2) if quick else recipe
     out = open_run(out, {"demo": 1, "seed": seed, "quick": quick})
     questions = load_task("ledger", split="test", size=18 if quick else TEST_SIZE, seed=seed, **recipe.dial)
-    reports = {"base": evaluate_run(recipe, None, questions, out / "base", "base", seed)}
+    reports = {"base": evaluate_run(recipe, None, questions, out / "base" / "test", "base", seed)}
     for name, changes in METHODS.items():
         folder, method = out / name.lower().replace(" ", "-"), recipe.with_train(**changes)
         if not train_run(method, folder, seed, title=name):

@@ -36,8 +36,8 @@ def test_the_grid_in_the_package_turns_every_switch_and_its_cells_are_valid_sett
     from motif_lib.recipe import load_recipe
 
     found = load_grid("ablation")
-    assert {*found.switches} == {"credit", "rollout_policy", "num_rounds", "carry", "early_stop"}
-    assert len(found.all_cells()) == 2 + 3 + 1 + 2 + 3 + 1  # untrained and base, and each other value once
+    assert {*found.switches} == {"credit", "rollout_policy", "num_rounds", "carry", "early_stop", "scale_rewards"}
+    assert len(found.all_cells()) == 2 + 3 + 1 + 2 + 3 + 1 + 1  # untrained and base, and each other value once
     for settings in found.all_cells().values():
         load_recipe(found.recipe).config(tmp_path, **{key: v for key, v in settings.items() if key != "carry"})
 

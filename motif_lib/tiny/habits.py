@@ -14,9 +14,9 @@ from motif_lib import protocol
 from motif_lib.tasks.ledger import DAYS, Ledger, draw, split_of
 
 DAYS_PER_ROUND = 4  # what fits the 60 tokens of a round
-HASTY, STEADY, OVERRUN = 0.55, 0.25, 0.20
-FULL_NOTE = 0.85
-GIVE_UP = 0.20
+HASTY, STEADY, OVERRUN = 0.57, 0.36, 0.07
+FULL_NOTE = 0.80
+GIVE_UP = 0.25
 
 
 def note(problem: Ledger, day: int) -> str:
