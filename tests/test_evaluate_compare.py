@@ -45,8 +45,8 @@ def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[Report,
 BETTER = "{} is better than {}: the interval excludes zero, and the exact McNemar test agrees."
 CHANCE = "MOTIF scored higher than GRPO, but that may be chance: the interval of the difference includes zero."
 NO_P = (
-    "MOTIF scored higher than GRPO, but that may be chance: the exact McNemar test does not reach p < 0.05, although the "
-    "interval of the difference excludes zero."
+    "MOTIF scored higher than GRPO, but that may be chance: the exact McNemar test does not reach p < 0.05, although "
+    "the interval of the difference excludes zero."
 )
 
 
