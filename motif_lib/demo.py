@@ -69,12 +69,13 @@ def evaluate_run(
 
 
 def results_table(reports: dict[str, Report]) -> Table:
-    """Accuracy with its interval by number of steps, a row each, and overall."""
+    """Accuracy with its interval by number of steps, a row each, and overall; four systems fit 80 columns."""
     lengths = [report.by("length") for report in reports.values()]
-    rows = [(f"{n} steps", *(str(by[n]) for by in lengths)) for n in lengths[0]]
-    rows.append(("all", *(str(report.accuracy) for report in reports.values())))
-    rows.append(("tokens a question", *(f"{report.tokens_per_question:.0f}" for report in reports.values())))
-    return Table("Accuracy on held-out problems, sampled, % with 95 % interval", ("", *reports), rows)
+    rows = [(f"{n} steps", *(by[n].short for by in lengths)) for n in lengths[0]]
+    rows.append(("all", *(report.accuracy.short for report in reports.values())))
+    rows.append(("tokens", *(f"{report.tokens_per_question:.0f}" for report in reports.values())))
+    notes = ["tokens: generated for a question, all rounds together"]
+    return Table("Accuracy on held-out problems, sampled, % with 95 % interval", ("", *reports), rows, notes)
 
 
 def smoothed(values: Sequence[float], width: int = SMOOTH) -> list[float]:

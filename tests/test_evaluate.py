@@ -13,6 +13,7 @@ import pytest
 from motif_lib.carry import last_text
 from motif_lib.evaluate import Report, evaluate, regrade
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
@@ -258,6 +259,16 @@ def test_the_table_holds_what_the_report_says():
         assert value in shown and interval in shown
     assert str(wilson(188, 500)) == "37.6 % [33.5, 41.9]"
     assert f"<caption>{report.name}</caption>" in report._repr_html_()
+
+
+def test_numbers_stand_to_the_right_and_text_to_the_left():
+    cells = {"1": "n1", "37.6": "why", "96 [79, 99]": "9 apples after day two", "": "", "+4.2 [-1.0, 9.4]": "x"}
+    rows = [("5 steps", number, text) for number, text in cells.items()]
+    table = Table("t", ("", "number", "text"), rows)
+    assert table.sides() == ["left", "right", "left"]
+    assert '<td style="text-align: right">37.6</td><td style="text-align: left">why</td>' in table._repr_html_()
+    assert "│             37.6 │ why                    │" in str(table)
+    assert Table("t", ("",), []).sides() == ["left"]
 
 
 def test_importing_evaluation_needs_neither_torch_nor_scipy():

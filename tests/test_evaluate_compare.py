@@ -42,16 +42,25 @@ def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[Report,
     return report("GRPO", a), report("MOTIF", b)
 
 
+BETTER = "{} is better than {}: the interval excludes zero, and the exact McNemar test agrees."
+CHANCE = "MOTIF scored higher than GRPO, but that may be chance: the interval of the difference includes zero."
+NO_P = (
+    "MOTIF scored higher than GRPO, but that may be chance: the exact McNemar test does not reach p < 0.05, although "
+    "the interval of the difference excludes zero."
+)
+
+
 @pytest.mark.parametrize(
     ("both", "only_a", "only_b", "neither", "verdict"),
     [
-        (100, 10, 40, 50, "MOTIF is better than GRPO."),
-        (100, 40, 10, 50, "GRPO is better than MOTIF."),
-        (100, 20, 25, 55, "No difference shown between GRPO and MOTIF: the interval includes zero."),
-        (1, 0, 1, 28, "No difference shown between GRPO and MOTIF: the interval includes zero."),  # AIME, as published
-        (0, 0, 0, 30, "No difference shown between GRPO and MOTIF: the interval includes zero."),
-        (15, 0, 5, 10, "No difference shown between GRPO and MOTIF: the interval excludes zero, but p = 0.062."),
-        (0, 0, 1, 0, "No difference shown between GRPO and MOTIF: the interval excludes zero, but p = 1."),
+        (100, 10, 40, 50, BETTER.format("MOTIF", "GRPO")),
+        (100, 40, 10, 50, BETTER.format("GRPO", "MOTIF")),
+        (100, 20, 25, 55, CHANCE),
+        (1, 0, 1, 28, CHANCE),  # AIME, as published
+        (0, 0, 0, 30, "GRPO and MOTIF scored the same: no difference is shown."),
+        (10, 5, 5, 10, "GRPO and MOTIF scored the same: no difference is shown."),
+        (15, 0, 5, 10, NO_P),  # p = 0.0625
+        (0, 0, 1, 0, NO_P),  # p = 1
     ],
 )
 def test_it_says_better_only_where_the_paired_evidence_does(both, only_a, only_b, neither, verdict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from math import isclose, sqrt
 
 import numpy as np
@@ -48,6 +48,18 @@ def test_the_interval_of_several_samples_covers_the_truth_where_pooling_them_doe
     assert pooled / trials < 0.75
 
 
+@pytest.mark.parametrize(("only_a", "only_b"), [(0.1, 0.2), (0.02, 0.12), (0.2, 0.2)])
+def test_the_paired_interval_covers_the_true_difference_in_95_of_100_simulated_comparisons(monkeypatch, only_a, only_b):
+    """200 questions, each solved by one model alone with the chances given, else by both or by none."""
+    monkeypatch.setattr(statistics, "RESAMPLES", 999)
+    rng, trials, covered = np.random.default_rng(3), 300, 0
+    for _ in range(trials):
+        differences = rng.choice([-1, 1, 0], size=200, p=[only_a, only_b, 1 - only_a - only_b])
+        low, high = bootstrap_interval(differences)
+        covered += low <= only_b - only_a <= high
+    assert 0.91 <= covered / trials <= 0.98
+
+
 def test_bootstrap_agrees_with_the_normal_approximation_on_many_values():
     values = np.random.default_rng(2).normal(0.1, 0.6, size=2_000)
     half = 1.959964 * values.std() / sqrt(values.size)
@@ -73,6 +85,22 @@ def test_sign_flip_is_mcnemar_on_single_answers(a, b):
     differences = [-1.0] * a + [1.0] * b + [0.0] * 20
     tolerance = 1e-9 if a + b <= 13 else 0.003  # beyond 13 it is drawn, not enumerated
     assert isclose(statistics.sign_flip(differences), mcnemar(a, b), abs_tol=tolerance)
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [0.25, 0.5],
+        [0.25, 0.5, -0.75],
+        [0.125, 0.25, 0.0, 1.0, 0.5, 0.375],
+        [-0.5, -0.25, -1.0, 0.125, -0.75, 0.0, -0.5],
+    ],
+)
+def test_sign_flip_of_means_is_the_share_of_all_flips_that_are_as_extreme(differences):
+    """Enumerated: every pattern of signs is equally likely if neither model is better (Fisher 1935)."""
+    total = abs(sum(differences))
+    flips = [abs(sum(s * d for s, d in zip(signs, differences))) for signs in product((-1, 1), repeat=len(differences))]
+    assert isclose(statistics.sign_flip(differences), sum(flip >= total for flip in flips) / len(flips))
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8])

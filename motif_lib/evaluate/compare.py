@@ -20,7 +20,7 @@ class Comparison(Shown):
         names: of a and b.
         accuracies: of a and b, on the shared questions.
         difference: mean of b minus a, with the paired bootstrap interval.
-        p_value: exact McNemar, or with several samples a question a paired sign-flip test.
+        p_value: of the exact McNemar test, or with several samples a question a paired sign-flip test.
         test: name of that test.
         only_a: questions on which a scores higher.
         only_b: questions on which b scores higher.
@@ -43,13 +43,17 @@ class Comparison(Shown):
 
     @property
     def verdict(self) -> str:
-        """One sentence; it says "better" only if `conclusive`."""
+        """What follows, in a sentence; it says "better" only if `conclusive`."""
+        d, (a, b) = self.difference, self.names
+        if abs(d.value) < 1e-9:  # means of several samples may differ in the last bit
+            return f"{a} and {b} scored the same: no difference is shown."
+        lower, higher = (a, b) if d.value > 0 else (b, a)
         if self.conclusive:
-            worse, better = self.names if self.difference.value > 0 else self.names[::-1]
-            return f"{better} is better than {worse}."
-        zero = self.difference.low <= 0 <= self.difference.high
-        why = "the interval includes zero" if zero else f"the interval excludes zero, but p = {self.p_value:.2g}"
-        return f"No difference shown between {self.names[0]} and {self.names[1]}: {why}."
+            return f"{higher} is better than {lower}: the interval excludes zero, and the {self.test} agrees."
+        why = "the interval of the difference includes zero"
+        if not d.low <= 0 <= d.high:
+            why = f"the {self.test} does not reach p < {ALPHA}, although the interval of the difference excludes zero"
+        return f"{higher} scored higher than {lower}, but that may be chance: {why}."
 
     def table(self) -> Table:
         """Both accuracies and their difference in points."""
@@ -57,7 +61,7 @@ class Comparison(Shown):
         d = self.difference
         rows.append(("difference, points", f"{100 * d.value:+.1f}", f"[{100 * d.low:+.1f}, {100 * d.high:+.1f}]"))
         counts = f"{self.names[0]} alone ahead on {self.only_a}, {self.names[1]} alone on {self.only_b}"
-        notes = [self.verdict, f"{d.n} questions in both: {counts}; {self.test} p = {self.p_value:.3g}."]
+        notes = [self.verdict, f"{d.n} questions in both: {counts}; {self.test}: p = {self.p_value:.3g}."]
         if self.unpaired:
             notes.append(f"{self.unpaired} questions stand in only one report: left out.")
         return Table("Paired comparison", ("", "%", "95 % interval"), rows, notes)
@@ -84,7 +88,7 @@ def compare(a: Report, b: Report) -> Comparison:
         (statistics.mean_estimate(scores_a), statistics.mean_estimate(scores_b)),
         Estimate(sum(differences) / len(pairs), *interval, len(pairs)),
         p_value,
-        "exact McNemar" if single else "sign-flip test",
+        "exact McNemar test" if single else "sign-flip test",
         only_a,
         only_b,
         len(a.items) + len(b.items) - 2 * len(pairs),

@@ -24,6 +24,11 @@ class Estimate:
     def width(self) -> float:
         return self.high - self.low
 
+    @property
+    def short(self) -> str:
+        """In whole percent, for tables of many columns: `38 [34, 42]`."""
+        return f"{100 * self.value:.0f} [{100 * self.low:.0f}, {100 * self.high:.0f}]"
+
     def __str__(self) -> str:
         """In percent: `37.6 % [33.5, 41.9]`."""
         return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"

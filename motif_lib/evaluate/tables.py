@@ -19,6 +19,11 @@ class Table:
     rows: Sequence[tuple[str, ...]]
     notes: Sequence[str] = ()
 
+    def sides(self) -> list[str]:
+        """Where the cells of each column stand: "right" for numbers, "left" for labels and text."""
+        numbers = [all(_is_number(row[i]) for row in self.rows) for i in range(1, len(self.columns))]
+        return ["left", *("right" if number else "left" for number in numbers)]
+
     def __rich__(self):
         from rich.console import Group
         from rich.table import Table as RichTable
@@ -28,8 +33,8 @@ class Table:
             return Text(printable(text), **style)
 
         table = RichTable(title=plain(self.title, style="bold"), title_justify="left")
-        for i, column in enumerate(self.columns):
-            table.add_column(plain(column), justify="left" if i == 0 else "right")
+        for column, side in zip(self.columns, self.sides()):
+            table.add_column(plain(column), justify=side)
         for row in self.rows:
             table.add_row(*map(plain, row))
         return Group(table, *map(plain, self.notes))
@@ -45,13 +50,20 @@ class Table:
         def safe(text: str) -> str:
             return html.escape(printable(text))
 
+        styles = [f' style="text-align: {side}"' for side in self.sides()]
+
         def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{safe(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}{s}>{safe(cell)}</{tag}>" for cell, s in zip(cells, styles)) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
         notes = "".join(f"<p>{safe(note)}</p>" for note in self.notes)
         caption = f"<caption>{safe(self.title)}</caption>"
         return f"<table>{caption}<thead>{row(self.columns, 'th')}</thead><tbody>{body}</tbody></table>{notes}"
+
+
+def _is_number(cell: str) -> bool:
+    """Also with an interval, a unit or a range: `96 [79, 99]`, `1.5 s`, `37.0 (30.0 to 44.0)`; and an empty cell."""
+    return sum(map(str.isdigit, cell)) >= sum(map(str.isalpha, cell))
 
 
 class Shown:
