@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
 	OMP_NUM_THREADS=2 PYTHONHASHSEED=0
 
-.PHONY: demo test test-fast notebooks site lint clean
+.PHONY: demo test test-fast notebooks recorded site lint clean
 
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
@@ -20,6 +20,13 @@ test-fast: .venv/test.done
 
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.build_notebooks build notebooks/01_context_limits.py notebooks/03_rewards.py notebooks/04_advantage_and_loss.py
+
+# The runs that the notebooks show, made again: some two hours on two CPU cores; what was stopped goes on.
+recorded: .venv/notebook.done
+	$(BIN)/motif demo --out runs/demo
+	$(BIN)/motif experiment --out runs/experiment --seeds 3
+	$(BIN)/motif ablate ablation --out runs/ablation --seeds 3
+	$(BIN)/python -m motif_lib.record runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.
 site: .venv/test.done
