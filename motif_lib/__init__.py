@@ -1,14 +1,18 @@
 """MOTIF: reinforcement learning of multi-round reasoning, to read, run and extend.
 
-Importing this package loads neither torch nor transformers; the names below load what they need on first use.
+Importing this package loads neither torch nor transformers; the names below load what they need on first use. It turns
+off the Hub's telemetry, which TRL would use to report every trainer: set HF_HUB_DISABLE_TELEMETRY=0 to allow it.
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is imported
 
 _HOMES = {
     "Question": "records",

@@ -142,7 +142,9 @@ def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) ->
         return carry
     from transformers import AutoTokenizer
 
-    return capped(carry, AutoTokenizer.from_pretrained(resolve(recipe.model)), note_tokens)
+    source, revision = resolve(recipe.model), recipe.load.get("revision")
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
+    return capped(carry, tokenizer, note_tokens)
 
 
 def _evaluate(
@@ -152,7 +154,8 @@ def _evaluate(
     from motif_lib.samplers.local import LocalSampler
 
     train = recipe.train
-    sampler = LocalSampler(*load_model(recipe.model, adapter), train["max_completion_length"], train["temperature"])
+    model = load_model(recipe.model, adapter, recipe.load.get("revision"))
+    sampler = LocalSampler(*model, train["max_completion_length"], train["temperature"])
     stop = boxed if train.get("early_stop") else None
     return evaluate(questions, sampler, rounds, carry=carry, name=name, path=path, batch_size=256, seed=seed, stop=stop)
 

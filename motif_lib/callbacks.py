@@ -14,20 +14,23 @@ from motif_lib.checkpoints import seal
 
 
 class StopOnInterrupt(TrainerCallback):
-    """The first Ctrl-C ends training after the step in flight and saves a checkpoint; a second one stops at once."""
+    """The first Ctrl-C ends training after the step in flight and saves a checkpoint; a second one stops at once.
+
+    It listens inside of `with`, so that Ctrl-C works again as before however a training ends.
+    """
 
     def __init__(self) -> None:
         self.interrupted = False
 
-    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+    def __enter__(self) -> None:
         self.interrupted = False
-        if threading.current_thread() is threading.main_thread():
+        self.main = threading.current_thread() is threading.main_thread()  # only there can a handler be set
+        if self.main:
             self.previous = signal.signal(signal.SIGINT, self._handle)
 
-    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
-        if hasattr(self, "previous"):
+    def __exit__(self, *error: Any) -> None:
+        if self.main:
             signal.signal(signal.SIGINT, self.previous)
-            del self.previous
 
     def _handle(self, number: int, frame: Any) -> None:
         if self.interrupted:

@@ -47,10 +47,11 @@ def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype:
     if out.exists():
         raise RuntimeError(f"{out} exists: choose a new folder with --out")
     base = model or base_name(settings)
-    load: dict[str, Any] = {"trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(base), **load)
-        whole = AutoModelForCausalLM.from_pretrained(resolve(base), dtype=torch.float32, use_safetensors=True, **load)
+        tokenizer = AutoTokenizer.from_pretrained(resolve(base), trust_remote_code=False)
+        whole = AutoModelForCausalLM.from_pretrained(
+            resolve(base), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
         merged = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True).merge_and_unload(safe_merge=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot merge {adapter} into {base}: {first_line(error)}") from error

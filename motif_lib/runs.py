@@ -1,6 +1,7 @@
 """A run folder: what a training leaves behind, and how it goes on after a stop.
 
 settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
+sources.json    what they stood for: commit of a Hub model, checksum of the questions; no run goes on with others
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
@@ -9,10 +10,9 @@ adapter/        the LoRA adapter in PEFT's format: its presence says that the ru
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,10 +22,10 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from motif_lib.carry import Carry, name_of, progress_note
-from motif_lib.checkpoints import forget_after, last_checkpoint, seal, step_of
+from motif_lib.checkpoints import last_checkpoint, seal, step_of
 from motif_lib.models import first_line
 from motif_lib.recipe import Recipe
-from motif_lib.records import Question, read_lines, write_text
+from motif_lib.records import Question, read_lines, to_json, write_text
 
 SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
 
@@ -38,17 +38,23 @@ def open_run(out: str | Path, settings: dict[str, Any]) -> Path:
     """
     if secret := _secret_in(settings):
         raise RuntimeError(f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment")
-    out, text = Path(out), json.dumps(settings, indent=2, sort_keys=True, default=str) + "\n"
-    file = out / "settings.json"
+    out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            write_text(file, text)
+        same = _agrees(out / "settings.json", settings)
     except OSError as error:
         raise RuntimeError(f"cannot write the run folder {out}: {error.strerror}; choose another with --out") from None
-    if file.read_text(encoding="utf-8") != text:
+    if not same:
         raise RuntimeError(f"{out} holds a run with other settings: choose another folder with --out, or delete it")
     return out
+
+
+def _agrees(file: Path, record: dict[str, Any]) -> bool:
+    """Write a record, or compare it with the one that is there."""
+    text = json.dumps(record, indent=2, sort_keys=True, default=str) + "\n"
+    if not file.exists():
+        write_text(file, text)
+    return file.read_text(encoding="utf-8") == text
 
 
 def _secret_in(settings: Any) -> str | None:
@@ -79,52 +85,74 @@ def train_run(
 
     Raises:
         RuntimeError: in one line, if a fault stopped the training; the same call goes on from the last checkpoint.
+        ValueError: if the model or the questions are not those that the run was begun with.
     """
+    from motif_lib.samplers.out_of_memory import free_memory
+
     other = {} if carry is progress_note else {"carry": name_of(carry)}
     out = open_run(out, {"recipe": asdict(recipe), "seed": seed, **other})
     if (out / "adapter").exists():
         return True
     questions = recipe.load_questions(seed) if questions is None else questions
-    return _train(recipe, out, seed, questions, title, carry)
+    while True:
+        trainer = make_trainer(recipe, out, seed, questions, title, carry)
+        with one_line_faults(out, trainer):
+            check_sources(out, trainer, questions)
+            try:
+                _train_to_the_end(trainer)
+                return _finish(trainer, out)
+            except (MemoryError, RuntimeError) as error:
+                recipe = halved(recipe, trainer, error)
+        del trainer  # outside of `except`, where the error no longer holds the tensors
+        free_memory()
 
 
-def _train(recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry) -> bool:
-    """Train from the last checkpoint; where memory runs out, again from there in smaller batches."""
-    from motif_lib.samplers.out_of_memory import free_memory, is_out_of_memory
+def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
+    """The recipe with half the replies in memory and twice the accumulation: the same questions make a step.
 
-    trainer, checkpoint = make_trainer(recipe, out, seed, questions, title, carry), last_checkpoint(out)
-    forget_after(out / "traces.jsonl", step_of(checkpoint))
-    with one_line_faults(out, trainer):
-        try:
-            _train_from(trainer, checkpoint)
-            return _finish(trainer, out)
-        except (MemoryError, RuntimeError) as error:
-            smaller = halved(recipe, trainer.args)
-            if smaller is None or not is_out_of_memory(error):
-                raise
-    size = smaller.train["per_device_train_batch_size"]
-    tqdm.write(f"Out of memory after step {trainer.state.global_step}: trying again with {size} replies at a time.")
-    del trainer  # outside of `except`, where the error no longer holds the tensors
-    free_memory()
-    return _train(smaller, out, seed, questions, title, carry)
+    Raises:
+        Exception: the error itself, unless memory ran out and there is something to halve.
+    """
+    from motif_lib.samplers.out_of_memory import is_out_of_memory
 
-
-def halved(recipe: Recipe, args: Any) -> Recipe | None:
-    """The recipe with half the replies in memory and twice the accumulation: the same questions make a step."""
-    if args.per_device_train_batch_size % 2:
-        return None
-    changes = {"per_device_train_batch_size": args.per_device_train_batch_size // 2}
+    size = trainer.args.per_device_train_batch_size
+    if size % 2 or not is_out_of_memory(error):
+        raise error
+    step = trainer.state.global_step
+    tqdm.write(f"Out of memory after step {step}: trying again with {size // 2} replies at a time.")
     doubled = {"gradient_accumulation_steps", *({"steps_per_generation"} & recipe.train.keys())}
-    return recipe.with_train(**changes, **{key: 2 * getattr(args, key) for key in doubled})
+    changes = {key: 2 * getattr(trainer.args, key) for key in doubled}
+    return recipe.with_train(per_device_train_batch_size=size // 2, **changes)
 
 
-def _train_from(trainer: Any, checkpoint: str | None) -> None:
-    """Train, unless the checkpoint is that of the last step: from there the Trainer would take one step too many."""
+def check_sources(out: Path, trainer: Any, questions: Sequence[Question]) -> None:
+    """Record the model and the questions that a run is begun with, or compare them with the record.
+
+    Raises:
+        ValueError: if they are others: what the run is from here on would not be what its folder says.
+    """
+    text = "".join(to_json(question) + "\n" for question in questions)
+    sources = {
+        "model_commit": getattr(trainer.model.config, "_commit_hash", None),  # of a Hub model; None for a folder
+        "questions": len(questions),
+        "questions_sha256": hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest(),
+    }
+    if not _agrees(out / "sources.json", sources):
+        begun = json.loads((out / "sources.json").read_text(encoding="utf-8"))
+        raise ValueError(
+            f"{out} was begun with {begun}, and now there is {sources}: bring those back, a Hub model or data set with "
+            "`revision` under `load` or `dial`, or choose another folder with --out"
+        )
+
+
+def _train_to_the_end(trainer: Any) -> None:
+    """Train from the last checkpoint; from that of the last step the Trainer would take one step too many."""
     from transformers import TrainerState
 
+    checkpoint = last_checkpoint(Path(trainer.args.output_dir))
     state = TrainerState.load_from_json(f"{checkpoint}/trainer_state.json") if checkpoint else None
     if state is None or state.global_step < state.max_steps:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.train(resume_from_checkpoint=True)
     else:
         trainer.state = state
         trainer._load_from_checkpoint(checkpoint)
@@ -144,11 +172,9 @@ def _finish(trainer: Any, out: Path) -> bool:
 
 @contextmanager
 def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
-    """What stops a training becomes one line that says where it goes on; Ctrl-C works again as before the training."""
+    """What stops a training becomes one line that says where it goes on."""
     from safetensors import SafetensorError
 
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except (OSError, MemoryError, FloatingPointError, SafetensorError, RuntimeError) as error:
@@ -160,9 +186,6 @@ def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
             f"training stopped after step {step}: {reason}; what is saved up to step {kept} is kept, and the same "
             f"command goes on from there ({out})"
         ) from error
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
 
 
 def make_trainer(
@@ -176,7 +199,7 @@ def make_trainer(
 
     from transformers import PrinterCallback, set_seed
 
-    from motif_lib.callbacks import ProgressLine, SealCheckpoints, StopOnNaN
+    from motif_lib.callbacks import ProgressLine
     from motif_lib.models import load_model, with_lora
     from motif_lib.trainer import MotifTrainer
 
@@ -189,7 +212,7 @@ def make_trainer(
         train_dataset=questions,
         processing_class=tokenizer,
         peft_config=adapter,
-        callbacks=[ProgressLine(title), SealCheckpoints(), StopOnNaN()],
+        callbacks=[ProgressLine(title)],
         carry=carry,
     )
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it

@@ -5,6 +5,9 @@ that the current policy rolls out from it (`rewards.future`). With `credit="any"
 generation batch are first moved to random rounds (`credit`). All replies of a round are sampled in one batched call
 (`samplers.local`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
 on round 1 only.
+
+A training outlives what happens to it: Ctrl-C ends it after a step, NaN before the weights change, and checkpoints are
+sealed (`callbacks`, `checkpoints`).
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from motif_lib import records
-from motif_lib.callbacks import StopOnInterrupt
+from motif_lib.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.carry import Carry, progress_note
+from motif_lib.checkpoints import forget_after, last_checkpoint, step_of
 from motif_lib.config import MotifConfig
 from motif_lib.credit import roll_in
 from motif_lib.records import Question, Trace, Trajectory
@@ -79,12 +83,13 @@ class MotifTrainer(GRPOTrainer):
             on_traces=self._trace,
             stop=self.stop,
         )
+        self.interrupt = StopOnInterrupt()
         super().__init__(
             model=model,
             args=args,
             train_dataset=train_dataset,
             reward_funcs=[future, *reward_funcs],
-            callbacks=[StopOnInterrupt(), *callbacks],
+            callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
             **kwargs,
         )
         self.sampler = self._make_sampler(args.temperature, args.top_p)
@@ -93,6 +98,23 @@ class MotifTrainer(GRPOTrainer):
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
         self.traces_path = Path(args.output_dir) / "traces.jsonl"
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train as `GRPOTrainer` does, and leave Ctrl-C as it was.
+
+        Args:
+            resume_from_checkpoint: a folder; or True for the last checkpoint in `output_dir` that is whole, from the
+                beginning if there is none. With True the traces are cut back to that checkpoint.
+            kwargs: everything else of `Trainer.train`.
+
+        Raises:
+            FloatingPointError: if the loss gives a NaN or infinite gradient; the weights are those of the step before.
+        """
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = last_checkpoint(Path(self.args.output_dir))
+            forget_after(self.traces_path, step_of(resume_from_checkpoint))
+        with self.interrupt:
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     def _make_sampler(self, temperature: float, top_p: float) -> LocalSampler:
         return make_sampler(

@@ -1,4 +1,4 @@
-"""One load in a process of its own: `fault_load.py traces|evaluation COUNT FOLDER` prints seconds and peak memory."""
+"""One load in a process of its own: `fault_load.py traces|evaluation|kernels COUNT FOLDER` prints JSON."""
 
 from __future__ import annotations
 
@@ -44,6 +44,43 @@ def evaluation(count: int, folder: Path) -> dict:
             "MB evaluating": evaluated}  # fmt: skip
 
 
+CELL = """
+from motif_lib import LocalSampler, load_model, messages
+model, tokenizer = load_model()
+LocalSampler(model, tokenizer, 60)([messages("Ann has 3 eggs, on day one buys 2. How many?", 1, 3)])
+"""
+
+
+def kernels(count: int, folder: Path) -> dict:
+    """Start notebook kernels, one after the other, that load motif-tiny and sample a reply; all stay to the end.
+
+    The share of a kernel is Linux's PSS: a page that several processes map counts in equal parts in each of them.
+    """
+    from jupyter_client.manager import start_new_kernel
+
+    started, grown = [], {}
+    try:
+        while len(started) < count:
+            started.append(start_new_kernel())
+            reply = started[-1][1].execute(CELL, reply=True, timeout=600)
+            assert reply["content"]["status"] == "ok", reply["content"]
+            pids = [manager.provisioner.process.pid for manager, _ in started]
+            grown[len(pids)] = {name: sum(memory(pid, name) for pid in pids) for name in ("Pss", "Rss")}
+            print(len(pids), grown[len(pids)], file=sys.stderr, flush=True)
+    finally:
+        for manager, client in started:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+    return {"kernels": count, "MB together": grown[count]["Pss"], "MB one alone": grown[1]["Pss"],
+            "MB if nothing were shared": grown[count]["Rss"]}  # fmt: skip
+
+
+def memory(pid: int, name: str) -> int:
+    """A sum over the mappings of a process, in MiB."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+    return int(rollup.split(f"\n{name}:")[1].split()[0]) >> 10
+
+
 def size(path: Path) -> int:
     return path.stat().st_size >> 20
 
@@ -56,5 +93,6 @@ def peak() -> int:
 
 if __name__ == "__main__":
     started = time.monotonic()
-    result = {"traces": traces, "evaluation": evaluation}[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3]))
+    load = {"traces": traces, "evaluation": evaluation, "kernels": kernels}[sys.argv[1]]
+    result = load(int(sys.argv[2]), Path(sys.argv[3]))
     print(json.dumps({**result, "MB peak": peak(), "seconds": round(time.monotonic() - started, 1)}))

@@ -34,6 +34,17 @@ def test_load_stays_within_time_and_memory(tmp_path, work, count, expected, mega
     assert found["MB peak"] < megabytes and found["seconds"] < 120
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads shared memory from /proc")
+def test_notebook_kernels_share_what_they_only_read(tmp_path):
+    """Three kernels with the model take less together than three times what each maps: libraries count once."""
+    command = [sys.executable, str(HERE / "fault_load.py"), "kernels", "3", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500)
+    found = json.loads(done.stdout)
+    print(found)
+    assert found["MB together"] < 0.9 * found["MB if nothing were shared"] < 0.9 * 3 * 800
+
+
 def test_using_the_embedded_model_writes_nothing_beside_it():
     """So that any number of kernels can share one installed package, read-only."""
 

@@ -53,10 +53,9 @@ WORK = {
 
 @pytest.mark.parametrize("name", WORK)
 def test_nothing_that_works_offline_even_asks_for_the_network(tmp_path, name):
-    """Without the variables that tell the Hub's libraries to stay offline; TRL's telemetry is switched off."""
-    env = {key: value for key, value in os.environ.items() if "OFFLINE" not in key and key != "HF_HOME"}
+    """Without the variables that tell the Hub's libraries to stay offline, or to send no telemetry."""
+    env = {key: value for key, value in os.environ.items() if not {"OFFLINE", "TELEMETRY", "HOME"} & {*key.split("_")}}
     env |= {
-        "HF_HUB_DISABLE_TELEMETRY": "1",
         "MOTIF_TEST_ATTEMPTS": str(tmp_path / "attempts"),
         "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
         "OMP_NUM_THREADS": "1",
@@ -67,6 +66,52 @@ def test_nothing_that_works_offline_even_asks_for_the_network(tmp_path, name):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "attempts").read_text() == ""
+
+
+@pytest.mark.parametrize("given, kept", [({}, "1"), ({"HF_HUB_DISABLE_TELEMETRY": "0"}, "0")])
+def test_telemetry_is_off_unless_the_user_allows_it(given, kept):
+    env = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key} | {"PYTHONPATH": str(ROOT)}
+    code = "import os, motif_lib; print(os.environ['HF_HUB_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", code], env=env | given, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == kept
+
+
+# --- revisions of the Hub
+
+FIRST, SECOND = "a" * 40, "b" * 40
+PIN = """
+from dataclasses import replace
+from pathlib import Path
+import json, shutil, sys
+import offline
+from fault_runs import recipe
+from motif_lib.runs import train_run
+
+free, main = replace(recipe(max_steps=1), model="org/tiny"), Path(sys.argv[1], "models--org--tiny", "refs", "main")
+for name, load in {"pinned": {"revision": "v1"}, "free": {}}.items():
+    assert train_run(replace(free, load=load), name)
+shutil.rmtree("free/adapter")
+main.write_text("a" * 40)
+train_run(free, "free")
+"""
+
+
+def test_a_hub_revision_is_pinned_recorded_and_never_changed_in_a_run(tmp_path):
+    """A cache with two commits of one model; then its branch moves, as when somebody pushes, and a run is to go on."""
+    repository = tmp_path / "hub" / "models--org--tiny"
+    for folder in ("refs", "snapshots"):
+        (repository / folder).mkdir(parents=True)
+    for name, commit in {"v1": FIRST, "main": SECOND}.items():
+        (repository / "refs" / name).write_text(commit)
+        (repository / "snapshots" / commit).symlink_to(TINY_FOLDER)
+    env = os.environ | {"HF_HUB_CACHE": str(repository.parent), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1",
+                        "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}  # fmt: skip
+    command = [sys.executable, "-c", PIN, str(repository.parent)]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert f"ValueError: free was begun with {{'model_commit': '{SECOND}'" in done.stderr, done.stderr[-2000:]
+    for name, commit in {"pinned": FIRST, "free": SECOND}.items():
+        assert json.loads((tmp_path / name / "sources.json").read_text())["model_commit"] == commit
+    assert json.loads((tmp_path / "pinned" / "settings.json").read_text())["recipe"]["load"] == {"revision": "v1"}
 
 
 # --- code that comes with data

@@ -111,3 +111,15 @@ def test_recipes_are_found_by_name_and_checked(tmp_path):
     (tmp_path / "bad.yaml").write_text("model: m\ntask: ledger\nrank: 3\n")
     with pytest.raises(ValueError, match="rank.*a recipe has the keys model, task"):
         load_recipe(tmp_path / "bad.yaml")
+
+
+def test_a_run_does_not_go_on_with_other_questions(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_train_to_the_end", lambda trainer: pytest.fail("trained"))
+    with pytest.raises(pytest.fail.Exception):
+        runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
+    sources = json.loads((tmp_path / "run" / "sources.json").read_text())
+    assert sources["questions"] == len(QUESTIONS) and sources["model_commit"] is None and sources["questions_sha256"]
+    changed = [*QUESTIONS[:-1], Question("Ann has 29 eggs.", "30", "ledger", "q29")]
+    with pytest.raises(ValueError, match="was begun with .*: bring those back, .* or choose another folder") as error:
+        runs.train_run(recipe, tmp_path / "run", questions=changed)
+    assert "\n" not in str(error.value)
