@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from peft import get_peft_model
 
 from motif_lib import gpu
-from motif_lib.memory import GIB
+from motif_lib.gpu_memory import GIB
 from motif_lib.models import LORA_TARGETS, load_model, lora_config, with_lora
 from motif_lib.samplers.generate import GenerateSampler, make_sampler
 from motif_lib.samplers.local import LocalSampler
