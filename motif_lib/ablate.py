@@ -2,7 +2,7 @@
 
     motif ablate ablation --out runs/ablation --seeds 3
 
-A grid is a YAML file (`recipes/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
+A grid is a YAML file (`grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
 while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes on. The
 folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
 """
@@ -22,16 +22,16 @@ import yaml
 
 from motif_lib import plots
 from motif_lib.carry import CARRIES, Carry, capped
-from motif_lib.evaluate import Report, evaluate
+from motif_lib.demo import evaluate_run
 from motif_lib.evaluate.statistics import CONFIDENCE, Estimate, wilson
 from motif_lib.evaluate.tables import Table
-from motif_lib.models import load_model, resolve
-from motif_lib.recipe import FOLDER, Recipe, load_recipe
+from motif_lib.models import resolve
+from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
-from motif_lib.rounds import boxed
 from motif_lib.runs import open_run, train_run, write_text
 from motif_lib.tasks import load_task
 
+FOLDER = Path(__file__).parent / "grids"
 BASE, UNTRAINED = "base", "untrained"
 
 
@@ -101,8 +101,9 @@ def load_grid(name: str | Path) -> Grid:
         grid = Grid(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except TypeError as error:
         raise ValueError(f"{path}: {error}; a grid has the keys {', '.join(Grid.__dataclass_fields__)}") from None
-    for name in {settings.get("carry", "progress_note") for settings in grid.all_cells().values()} - {*CARRIES}:
-        raise ValueError(f"{path}: no carry strategy {name!r}: choose from {', '.join(CARRIES)}")
+    carries = [settings["carry"] for settings in grid.all_cells().values() if "carry" in settings]
+    if unknown := [carry for carry in carries if carry not in CARRIES]:
+        raise ValueError(f"{path}: no carry strategy {unknown[0]!r}: choose from {', '.join(CARRIES)}")
     return grid
 
 
@@ -130,7 +131,7 @@ def _run_cell(
     adapter = None if cell == UNTRAINED else folder / "adapter"
     results = []
     for rounds in grid.rounds or [recipe.train["num_rounds"]]:
-        report = _evaluate(recipe, adapter, questions, rounds, carry, folder / f"test-{rounds}", title, seed)
+        report = evaluate_run(recipe, adapter, questions, folder / f"test-{rounds}", title, seed, rounds, carry)
         right = sum(item.hits for item in report.items)
         results.append(Result(seed, cell, settings, rounds, right, len(report.items), report.tokens_per_question))
     return results
@@ -143,18 +144,6 @@ def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) ->
     from transformers import AutoTokenizer
 
     return capped(carry, AutoTokenizer.from_pretrained(resolve(recipe.model)), note_tokens)
-
-
-def _evaluate(
-    recipe: Recipe, adapter: Path | None, questions: Sequence[Question], rounds: int, carry: Carry, path: Path,
-    name: str, seed: int,
-) -> Report:  # fmt: skip
-    from motif_lib.samplers.local import LocalSampler
-
-    train = recipe.train
-    sampler = LocalSampler(*load_model(recipe.model, adapter), train["max_completion_length"], train["temperature"])
-    stop = boxed if train.get("early_stop") else None
-    return evaluate(questions, sampler, rounds, carry=carry, name=name, path=path, batch_size=256, seed=seed, stop=stop)
 
 
 def over_seeds(results: Sequence[Result]) -> Estimate:
@@ -212,7 +201,7 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
 
     table = results_table(grid, results)
     write_text(out / "table.txt", f"{table}\n")
-    shown = {}
+    shown: dict[str, list[tuple[str, float, float, float]]] = {}
     for switch in grid.switches:
         shown[switch] = []
         for cell in grid.cells(switch):
@@ -223,7 +212,7 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
     untrained = [r for r in results if r.cell == UNTRAINED]
     before = over_seeds([r for r in untrained if r.rounds == untrained[0].rounds])
     axes = plots.intervals(shown, reference=before.value, reference_name=UNTRAINED)
-    axes.figure.savefig(out / "ablation.png", dpi=120, bbox_inches="tight")
+    plots.save(axes, out / "ablation.png")
     print(table)
 
 
