@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
-from motif_lib import bench
-from motif_lib.memory import WORKSPACE
+from motif_lib import bench, measure
+from motif_lib.gpu_memory import WORKSPACE
 from motif_lib.recipe import Recipe
 from motif_lib.records import Question
 from motif_lib.runs import make_trainer
@@ -46,7 +46,7 @@ def test_time_is_charged_to_the_part_that_spent_it(recipe, tmp_path, slow, owner
     sampler = getattr(trainer, owner)
     quick = sampler.sample_ids
     sampler.sample_ids = lambda prompts: time.sleep(0.5) or quick(prompts)
-    step = bench.measure_step(trainer)
+    step = measure.measure_step(trainer)
     calls = 2 if slow == "later rounds" else 1
     others = [seconds for part, seconds in step.items() if part != slow]
     assert 0.5 * calls <= step[slow] < 0.5 * calls + 0.45 and max(others) < 0.45
@@ -55,12 +55,12 @@ def test_time_is_charged_to_the_part_that_spent_it(recipe, tmp_path, slow, owner
 def test_the_roll_in_of_any_credit_has_a_part_of_its_own(recipe, tmp_path):
     trainer = make_trainer(recipe.with_train(credit="any"), tmp_path / "run", 1, QUESTIONS, "bench")
     trainer._roll_in = lambda inputs: trainer.sample_later([row["prompt"] for row in inputs]) and inputs
-    assert "roll-in" in bench.measure_step(trainer)
+    assert "roll-in" in measure.measure_step(trainer)
 
 
 def test_later_prompts_are_those_of_round_two(recipe, tmp_path):
     trainer = make_trainer(recipe, tmp_path / "run", 0, QUESTIONS, "bench")
-    texts = trainer.processing_class.batch_decode(bench.later_prompts(trainer, 20))
+    texts = trainer.processing_class.batch_decode(measure.later_prompts(trainer, 20))
     assert len(texts) == 20 and all("<progress>" in text and "Round 2 of 3." in text for text in texts)
     assert len({text.split("<progress>")[0] for text in texts}) == 3  # 8 prompts a question
 
@@ -74,13 +74,13 @@ def test_the_loop_counts_new_tokens_only(recipe, tmp_path):
         return torch.cat([input_ids, new], dim=1)
 
     trainer.later_sampler.model.generate = generate
-    assert 0.25 * 8 / 0.05 < bench.one_by_one(trainer, [[1, 2, 3]] * 6) <= 8 / 0.05
+    assert 0.25 * 8 / 0.05 < measure.one_by_one(trainer.later_sampler, [[1, 2, 3]] * 6) <= 8 / 0.05
 
 
 def test_weight_bytes_leave_an_input_table_out(random_model):
     config = random_model.config
     tied = Qwen2ForCausalLM(type(config)(**{**config.to_dict(), "tie_word_embeddings": True}))
-    assert bench.weight_bytes(random_model) == bench.weight_bytes(tied) == 4 * tied.num_parameters()
+    assert measure.weight_bytes(random_model) == measure.weight_bytes(tied) == 4 * tied.num_parameters()
 
 
 def test_on_a_gpu_the_peak_stands_beside_the_estimate(recipe, monkeypatch):
