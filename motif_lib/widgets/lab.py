@@ -56,8 +56,9 @@ def reward_lab(
         tasks: tasks to choose from, where there is a choice.
         explain: `(reply, gold, task)` -> an `Explanation`; `rewards.reference.explain` if not given.
     """
-    if explain is None:
-        from motif_lib.rewards.reference import explain
+    from motif_lib.rewards import reference
+
+    scores_of = explain or reference.explain
     wide = W.Layout(width="min(100%, 700px)", height="150px")
     controls = {
         "reply": hint(
@@ -70,6 +71,6 @@ def reward_lab(
     rows = [controls["reply"], row(controls["gold"], controls["task"]), how]
 
     def explained(values: dict[str, str]) -> Explanation:
-        return explain(values["reply"], values["gold"], values["task"])
+        return scores_of(values["reply"], values["gold"], values["task"])
 
     return Panel(controls, lambda **v: render_scores(explained(v)), lambda **v: scores_table(explained(v)), rows)

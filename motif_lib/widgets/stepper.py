@@ -201,7 +201,7 @@ def round_stepper(
     if not items and sampler is None:
         raise ValueError("round_stepper got no trajectories: give some, or a sampler and num_rounds to ask live")
     stepper = Stepper(items)
-    if sampler is not None:
+    if sampler is not None and num_rounds is not None:
         live = ask_row(stepper, lambda question: items_of(think([question], sampler, num_rounds, carry), outcome)[0])
         stepper.widget.children = (live, *stepper.widget.children)
     return stepper
