@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -104,16 +105,13 @@ def eval_(
 
 def open_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):
     """A sampler of a model that is loaded here, or of one on a server."""
+    from motif_lib import ServerSampler, load_sampler
+
     if server and adapter:
         raise typer.BadParameter("with --server, name the adapter as the server knows it with --model")
     if server:
-        from motif_lib.samplers.server import ServerSampler
-
         return ServerSampler(server, model, budget, temperature)
-    from motif_lib.models import load_model
-    from motif_lib.samplers.generate import make_sampler
-
-    return make_sampler(*load_model(model, adapter), budget, temperature)
+    return load_sampler(model, adapter, budget, temperature)
 
 
 @app.command()
@@ -156,9 +154,8 @@ def think(
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
         cut = "" if reply.finished else f", cut off at {budget}"
-        typer.echo(
-            f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}"
-        )
+        typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}")
+        typer.echo(printable(reply.text))
 
 
 @app.command()
@@ -175,8 +172,7 @@ def bench(
     from motif_lib.bench import run_bench
     from motif_lib.recipe import load_recipe
 
-    for table in run_bench(load_recipe(recipe), recipe, out).tables():
-        print(table)
+    print(*run_bench(load_recipe(recipe), recipe, out).tables(), sep="\n")
 
 
 @app.command()
@@ -190,8 +186,7 @@ def doctor():
     from motif_lib.doctor import examine
 
     found = examine()
-    for table in found.tables():
-        print(table)
+    print(*found.tables(), sep="\n")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -209,13 +204,12 @@ def grade(
     """
     from rich import print
 
-    from motif_lib.grade import grade as grade_
-    from motif_lib.grade import summary, to_csv
+    from motif_lib import grade as grading
     from motif_lib.runs import write_text
 
-    grades = grade_(notebooks, jobs, limit)
-    write_text(out, to_csv(grades))
-    print(summary(grades))
+    grades = grading.grade(notebooks, jobs, limit)
+    write_text(out, grading.to_csv(grades))
+    print(grading.summary(grades))
     typer.echo(f"grades: {out}")
 
 
@@ -246,8 +240,6 @@ def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
 
 def main() -> None:
     """Entry point: library errors end as one line on stderr, exit status 1."""
-    import sys
-
     try:
         app()
     except (ValueError, RuntimeError, OSError) as error:

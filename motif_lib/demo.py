@@ -16,6 +16,7 @@ from motif_lib import plots
 from motif_lib.carry import Carry, progress_note
 from motif_lib.evaluate import Report, compare, evaluate
 from motif_lib.evaluate.tables import Table
+from motif_lib.models import load_sampler
 from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
@@ -68,13 +69,8 @@ def evaluate_run(
     carry: Carry = progress_note,
 ) -> Report:
     """Evaluate a model of a recipe as it was trained: same rounds (or `num_rounds`), budget, temperature, stop rule."""
-    from motif_lib.models import load_model
-
-    model, tokenizer = load_model(recipe.model, adapter, **recipe.load)
-    from motif_lib.samplers.generate import make_sampler  # below load_model, which may have to import Unsloth first
-
     train = recipe.train
-    sampler = make_sampler(model, tokenizer, train["max_completion_length"], train["temperature"])
+    sampler = load_sampler(recipe.model, adapter, train["max_completion_length"], train["temperature"], **recipe.load)
     rounds, stop = num_rounds or train["num_rounds"], boxed if train.get("early_stop") else None
     return evaluate(questions, sampler, rounds, carry=carry, name=name, path=out, batch_size=256, seed=seed, stop=stop)
 

@@ -2,16 +2,19 @@
 
 Transformers and PEFT load it, on the GPU if there is one; with `unsloth=True`, for training on CUDA, Unsloth's
 `FastLanguageModel` (`gpu`). LoRA has the same rank, targets and names either way, so an adapter trained on one loads on
-the other. An Unsloth model keeps its cache to itself: sample from it with `samplers.generate`, not `LocalSampler`.
+the other. An Unsloth model keeps its cache to itself: `load_sampler` and `samplers.generate` know that.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from motif_lib import gpu
 from motif_lib.checkpoints import damage
+
+if TYPE_CHECKING:
+    from motif_lib.samplers.local import LocalSampler
 
 TINY = "motif-tiny"
 TINY_FOLDER = Path(__file__).parent / "assets" / TINY
@@ -79,6 +82,16 @@ def load_model(
     if not unsloth and gpu.has_cuda():
         model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def load_sampler(
+    name: str, adapter: str | Path | None, max_new_tokens: int, temperature: float = 1.0, **load: Any
+) -> LocalSampler:
+    """A batched sampler of a model by name; `load` as in `load_model`."""
+    model, tokenizer = load_model(name, adapter, **load)
+    from motif_lib.samplers.generate import make_sampler  # it imports Transformers, which Unsloth patches first
+
+    return make_sampler(model, tokenizer, max_new_tokens, temperature)
 
 
 def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:
