@@ -98,7 +98,11 @@ QWEN = "model: Qwen/Qwen2.5-3B-Instruct\ntask: ledger\nload: {unsloth: true, fou
 
 @pytest.mark.parametrize(
     "memory, unsloth, missing",
-    [(15, "2026.10.9", ""), (15, None, 'pip install "motif_lib[gpu]"'), (3, "2026.10.9", "about 3.")],
+    [
+        (15, "2026.10.9", ""),
+        (15, None, 'pip install "motif_lib[gpu]"'),
+        (2, "2026.10.9", "about 2.8 GiB of GPU memory"),
+    ],
 )
 def test_a_recipe_for_unsloth_needs_it_and_memory_for_its_model(tmp_path, monkeypatch, memory, unsloth, missing):
     monkeypatch.setattr(doctor, "FOLDER", tmp_path)

@@ -171,7 +171,7 @@ def asked_pause(response: httpx.Response) -> float:
 
 
 def said(data: bytes) -> str:
-    """`: ` and what a server said in an error, as one short printable line that does not repeat the key."""
+    """A colon and what a server said in an error: one short printable line that does not repeat the key."""
     try:
         found = json.loads(data)
         found = found.get("error") or found.get("detail") or found

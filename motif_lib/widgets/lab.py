@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
-from motif_lib.widgets.markup import Table, clean, number, safe
+from motif_lib.widgets.markup import StaticTable, clean, number, safe
 from motif_lib.widgets.panel import Panel, hint, row
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def render_scores(explained: Explanation) -> str:
     return f'<div class="motif" aria-live="polite">{table}</div>'
 
 
-def scores_table(explained: Explanation) -> Table:
+def scores_table(explained: Explanation) -> StaticTable:
     """The same for places without a kernel."""
-    return Table("Reward lab", ("reward", "ours", "reference", "why they differ"), rows_of(explained))
+    return StaticTable("Reward lab", ("reward", "ours", "reference", "why they differ"), rows_of(explained))
 
 
 def reward_lab(
