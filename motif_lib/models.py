@@ -53,35 +53,35 @@ def load_model(
         gpu.import_unsloth()
     from peft import PeftModel
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from motif_lib.samplers.cache import GROUPED
 
     source = resolve(name)
     try:
-        if unsloth:
-            model, tokenizer = gpu.load(source, revision, four_bit, window)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(
-                source, revision=revision, padding_side="left", trust_remote_code=False
-            )
-            model = AutoModelForCausalLM.from_pretrained(
-                source,
-                revision=revision,
-                dtype="auto",
-                use_safetensors=True,
-                trust_remote_code=False,
-                attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
-            )
+        model, tokenizer = gpu.load(source, revision, four_bit, window) if unsloth else _load(source, revision)
         if adapter is not None:
             if flaw := damage(Path(adapter)):
                 raise OSError(flaw)
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
-    if not unsloth and gpu.has_cuda():
-        model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def _load(source: str, revision: str | None) -> tuple[Any, Any]:
+    """`(model, tokenizer)` through Transformers, on the GPU if there is one."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from motif_lib.samplers.cache import GROUPED
+
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left", trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype="auto",
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
+    )
+    return model.to("cuda") if gpu.has_cuda() else model, tokenizer
 
 
 def load_sampler(
