@@ -25,7 +25,7 @@ from motif_lib.carry import CARRIES, Carry, capped
 from motif_lib.demo import evaluate_run
 from motif_lib.evaluate.statistics import CONFIDENCE, Estimate, wilson
 from motif_lib.evaluate.tables import Table
-from motif_lib.models import resolve
+from motif_lib.models import load_tokenizer
 from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
 from motif_lib.runs import open_run, train_run, write_text
@@ -139,11 +139,7 @@ def _run_cell(
 
 def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) -> Carry:
     carry = CARRIES[settings.get("carry", "progress_note")]
-    if note_tokens is None:
-        return carry
-    from transformers import AutoTokenizer
-
-    return capped(carry, AutoTokenizer.from_pretrained(resolve(recipe.model)), note_tokens)
+    return carry if note_tokens is None else capped(carry, load_tokenizer(recipe.model), note_tokens)
 
 
 def over_seeds(results: Sequence[Result]) -> Estimate:

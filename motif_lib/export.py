@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from motif_lib.models import TINY, first_line, resolve
+from motif_lib.models import TINY, first_line, load_tokenizer, resolve
 
 CARD = """---
 library_name: transformers
@@ -58,12 +58,13 @@ def _load_merged(adapter: str | Path, base: str, dtype: str) -> tuple[Any, Any]:
     import torch
     from peft import PeftModel
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    load: dict[str, Any] = {"trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(base), **load)
-        whole = AutoModelForCausalLM.from_pretrained(resolve(base), dtype=torch.float32, use_safetensors=True, **load)
+        tokenizer = load_tokenizer(base)
+        whole = AutoModelForCausalLM.from_pretrained(
+            resolve(base), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
         merged = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True).merge_and_unload(safe_merge=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot merge {adapter} into {base}: {first_line(error)}") from error

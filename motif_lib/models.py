@@ -68,11 +68,11 @@ def load_model(
 
 def _load(source: str, revision: str | None) -> tuple[Any, Any]:
     """`(model, tokenizer)` through Transformers, on the GPU if there is one."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     from motif_lib.samplers.cache import GROUPED
 
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left", trust_remote_code=False)
+    tokenizer = load_tokenizer(source, revision)
     model = AutoModelForCausalLM.from_pretrained(
         source,
         revision=revision,
@@ -82,6 +82,13 @@ def _load(source: str, revision: str | None) -> tuple[Any, Any]:
         attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
     )
     return model.to("cuda") if gpu.has_cuda() else model, tokenizer
+
+
+def load_tokenizer(name: str = TINY, revision: str | None = None) -> Any:
+    """The tokenizer of a model by name; it pads on the left, as decoding needs it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(resolve(name), revision=revision, padding_side="left", trust_remote_code=False)
 
 
 def load_sampler(
