@@ -32,6 +32,7 @@ _HOMES = {
     "FutureAccuracy": "rewards.future",
     "ServerSampler": "samplers.server",
     "load_model": "models",
+    "load_sampler": "models",
     "lora_config": "models",
     "MotifConfig": "config",
     "MotifTrainer": "trainer",

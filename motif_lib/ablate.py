@@ -2,9 +2,9 @@
 
     motif ablate ablation --out runs/ablation --seeds 3
 
-A grid is a YAML file (`recipes/grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it
-takes while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes
-on. The folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
+A grid is a YAML file (`grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
+while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes on. The
+folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import yaml
 
 from motif_lib import plots
 from motif_lib.carry import CARRIES, Carry, capped
-from motif_lib.evaluate import Report, evaluate
+from motif_lib.demo import evaluate_run
 from motif_lib.evaluate.statistics import CONFIDENCE, Estimate, wilson
 from motif_lib.evaluate.tables import Table
-from motif_lib.models import load_model, resolve
-from motif_lib.recipe import FOLDER, Recipe, load_recipe
+from motif_lib.models import load_tokenizer
+from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
-from motif_lib.rounds import boxed
 from motif_lib.runs import open_run, train_run, write_text
 from motif_lib.tasks import load_task
 
+FOLDER = Path(__file__).parent / "grids"
 BASE, UNTRAINED = "base", "untrained"
 
 
@@ -94,15 +94,16 @@ def load_grid(name: str | Path) -> Grid:
     Raises:
         ValueError: if there is none, or a key, switch or carry strategy in it is unknown.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / "grids" / f"{name}.yaml"
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.exists():
         raise ValueError(f"no grid {str(path)!r}: give the path of a YAML file, or `ablation`")
     try:
         grid = Grid(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except TypeError as error:
         raise ValueError(f"{path}: {error}; a grid has the keys {', '.join(Grid.__dataclass_fields__)}") from None
-    for name in {settings.get("carry", "progress_note") for settings in grid.all_cells().values()} - {*CARRIES}:
-        raise ValueError(f"{path}: no carry strategy {name!r}: choose from {', '.join(CARRIES)}")
+    carries = [settings["carry"] for settings in grid.all_cells().values() if "carry" in settings]
+    if unknown := [carry for carry in carries if carry not in CARRIES]:
+        raise ValueError(f"{path}: no carry strategy {unknown[0]!r}: choose from {', '.join(CARRIES)}")
     return grid
 
 
@@ -130,7 +131,7 @@ def _run_cell(
     adapter = None if cell == UNTRAINED else folder / "adapter"
     results = []
     for rounds in grid.rounds or [recipe.train["num_rounds"]]:
-        report = _evaluate(recipe, adapter, questions, rounds, carry, folder / f"test-{rounds}", title, seed)
+        report = evaluate_run(recipe, adapter, questions, folder / f"test-{rounds}", title, seed, rounds, carry)
         right = sum(item.hits for item in report.items)
         results.append(Result(seed, cell, settings, rounds, right, len(report.items), report.tokens_per_question))
     return results
@@ -140,24 +141,7 @@ def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) ->
     carry = CARRIES[settings.get("carry", "progress_note")]
     if note_tokens is None:
         return carry
-    from transformers import AutoTokenizer
-
-    source, revision = resolve(recipe.model), recipe.load.get("revision")
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
-    return capped(carry, tokenizer, note_tokens)
-
-
-def _evaluate(
-    recipe: Recipe, adapter: Path | None, questions: Sequence[Question], rounds: int, carry: Carry, path: Path,
-    name: str, seed: int,
-) -> Report:  # fmt: skip
-    from motif_lib.samplers.local import LocalSampler
-
-    train = recipe.train
-    model = load_model(recipe.model, adapter, recipe.load.get("revision"))
-    sampler = LocalSampler(*model, train["max_completion_length"], train["temperature"])
-    stop = boxed if train.get("early_stop") else None
-    return evaluate(questions, sampler, rounds, carry=carry, name=name, path=path, batch_size=256, seed=seed, stop=stop)
+    return capped(carry, load_tokenizer(recipe.model, recipe.load.get("revision")), note_tokens)
 
 
 def over_seeds(results: Sequence[Result]) -> Estimate:
@@ -215,7 +199,7 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
 
     table = results_table(grid, results)
     write_text(out / "table.txt", f"{table}\n")
-    shown = {}
+    shown: dict[str, list[tuple[str, float, float, float]]] = {}
     for switch in grid.switches:
         shown[switch] = []
         for cell in grid.cells(switch):
@@ -226,7 +210,7 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
     untrained = [r for r in results if r.cell == UNTRAINED]
     before = over_seeds([r for r in untrained if r.rounds == untrained[0].rounds])
     axes = plots.intervals(shown, reference=before.value, reference_name=UNTRAINED)
-    axes.figure.savefig(out / "ablation.png", dpi=120, bbox_inches="tight")
+    plots.save(axes, out / "ablation.png")
     print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,8 @@ Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
 Model = Annotated[str, typer.Option(help="motif-tiny, a folder or a Hub id.")]
 Adapter = Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter.")]
 Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
+Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
+Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
 Budget = Annotated[int, typer.Option(help="Token budget of one round.")]
 
 
@@ -79,11 +82,11 @@ def eval_(
     budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    temperature: Temperature = 1.0,
     early_stop: Annotated[bool, typer.Option(help="A note with a boxed answer ends the rounds.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
     seed: Seed = 0,
-    server: Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")] = None,
+    server: Server = None,
 ):
     """Evaluate a model on a task: accuracy with its interval, by length, tokens spent.
 
@@ -95,23 +98,20 @@ def eval_(
     from motif_lib.rounds import boxed
     from motif_lib.tasks import load_task
 
-    sampler = make_sampler(model, adapter, budget, temperature, server)
+    sampler = open_sampler(model, adapter, budget, temperature, server)
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
     print(evaluate(questions, sampler, rounds, name=model, path=out, seed=seed, stop=stop))
 
 
-def make_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):
-    """A sampler of a model in memory, or on a server."""
+def open_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):
+    """A sampler of a model that is loaded here, or of one on a server."""
+    from motif_lib import ServerSampler, load_sampler
+
     if server and adapter:
         raise typer.BadParameter("with --server, name the adapter as the server knows it with --model")
     if server:
-        from motif_lib.samplers.server import ServerSampler
-
         return ServerSampler(server, model, budget, temperature)
-    from motif_lib.models import load_model
-    from motif_lib.samplers.local import LocalSampler
-
-    return LocalSampler(*load_model(model, adapter), budget, temperature)
+    return load_sampler(model, adapter, budget, temperature)
 
 
 @app.command()
@@ -137,27 +137,25 @@ def think(
     budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    temperature: Temperature = 1.0,
     seed: Seed = 0,
+    server: Server = None,
 ):
     """Answer one question in rounds and print every round.
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
-    from motif_lib.models import load_model
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
-    from motif_lib.samplers.local import LocalSampler
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
-    sampler = LocalSampler(*load_model(model, adapter), budget, temperature)
+    sampler = open_sampler(model, adapter, budget, temperature, server)
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
         cut = "" if reply.finished else f", cut off at {budget}"
-        typer.echo(
-            f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}\n{printable(reply.text)}"
-        )
+        typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}")
+        typer.echo(printable(reply.text))
 
 
 @app.command()
@@ -174,8 +172,7 @@ def bench(
     from motif_lib.bench import run_bench
     from motif_lib.recipe import load_recipe
 
-    for table in run_bench(load_recipe(recipe), recipe, out).tables():
-        print(table)
+    print(*run_bench(load_recipe(recipe), recipe, out).tables(), sep="\n")
 
 
 @app.command()
@@ -189,8 +186,7 @@ def doctor():
     from motif_lib.doctor import examine
 
     found = examine()
-    for table in found.tables():
-        print(table)
+    print(*found.tables(), sep="\n")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -208,13 +204,12 @@ def grade(
     """
     from rich import print
 
-    from motif_lib.grade import grade as grade_
-    from motif_lib.grade import summary, to_csv
+    from motif_lib import grade as grading
     from motif_lib.runs import write_text
 
-    grades = grade_(notebooks, jobs, limit)
-    write_text(out, to_csv(grades))
-    print(summary(grades))
+    grades = grading.grade(notebooks, jobs, limit)
+    write_text(out, grading.to_csv(grades))
+    print(grading.summary(grades))
     typer.echo(f"grades: {out}")
 
 
@@ -245,8 +240,6 @@ def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
 
 def main() -> None:
     """Entry point: library errors end as one line on stderr, exit status 1."""
-    import sys
-
     try:
         app()
     except (ValueError, RuntimeError, OSError) as error:

@@ -31,7 +31,7 @@ from collections.abc import Sequence
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.records import Question, Trajectory
-from motif_lib.rounds import Stop, advance, ended
+from motif_lib.rounds import Stop, roll_out
 from motif_lib.samplers.base import Sampler
 
 CREDITS = ("first", "any", "all")
@@ -62,7 +62,5 @@ def roll_in(
     copies = num_generations if credit == "all" else 1
     begun = [Trajectory(question, ()) for question in questions for _ in range(copies)]
     before = [0 if credit == "first" else rng.randint(1, num_rounds) - 1 for _ in begun]  # rounds before the drawn one
-    while behind := [i for i, t in enumerate(begun) if len(t.replies) < before[i] and not ended(t, num_rounds, stop)]:
-        for i, trajectory in zip(behind, advance([begun[i] for i in behind], sampler, num_rounds, carry)):
-            begun[i] = trajectory
+    begun = roll_out(begun, sampler, num_rounds, carry, stop, until=before)
     return [trajectory for trajectory in begun for _ in range(num_generations // copies)]

@@ -10,16 +10,20 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from motif_lib import plots
+from motif_lib.carry import Carry, progress_note
 from motif_lib.evaluate import Report, compare, evaluate
 from motif_lib.evaluate.tables import Table
+from motif_lib.models import load_sampler
 from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
+from motif_lib.rounds import boxed
 from motif_lib.runs import open_run, read_metrics, train_run, write_text
 from motif_lib.tasks import load_task
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "GRPO": {"num_rounds": 1},
     "MOTIF round 1": {"credit": "first"},
     "MOTIF any round": {"credit": "any"},
@@ -55,17 +59,20 @@ def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) 
 
 
 def evaluate_run(
-    recipe: Recipe, adapter: Path | None, questions: Sequence[Question], out: Path, name: str, seed: int
+    recipe: Recipe,
+    adapter: Path | None,
+    questions: Sequence[Question],
+    out: Path,
+    name: str,
+    seed: int,
+    num_rounds: int | None = None,
+    carry: Carry = progress_note,
 ) -> Report:
-    """Evaluate a model of the demo, sampled as it was trained: same rounds, budget and temperature."""
-    from motif_lib.models import load_model
-    from motif_lib.samplers.local import LocalSampler
-
-    settings = recipe.train
-    sampler = LocalSampler(
-        *load_model(recipe.model, adapter), settings["max_completion_length"], settings["temperature"]
-    )
-    return evaluate(questions, sampler, settings["num_rounds"], name=name, path=out, batch_size=256, seed=seed)
+    """Evaluate a model of a recipe as it was trained: same rounds (or `num_rounds`), budget, temperature, stop rule."""
+    train = recipe.train
+    sampler = load_sampler(recipe.model, adapter, train["max_completion_length"], train["temperature"], **recipe.load)
+    rounds, stop = num_rounds or train["num_rounds"], boxed if train.get("early_stop") else None
+    return evaluate(questions, sampler, rounds, carry=carry, name=name, path=out, batch_size=256, seed=seed, stop=stop)
 
 
 def results_table(reports: dict[str, Report]) -> Table:

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motif_lib.evaluate.tables import Table
+from motif_lib.gpu import INSTALL
+from motif_lib.gpu_memory import PRESETS, to_load
 from motif_lib.machine import PACKAGE, Facts, Gpu, bounds, look, normalised
+from motif_lib.recipe import FOLDER, Recipe, load_recipe
 
 RECORDED = PACKAGE / "assets" / "recorded"
 MIN_DISK = 2 * 2**30  # the environment itself takes 1.9 GB (README)
@@ -115,11 +118,9 @@ def _packages(facts: Facts, needs: list[str]) -> Iterator[Finding]:
 
 def _recipes(facts: Facts) -> Iterator[Finding]:
     """The recipes of the package: does model, task and device exist here?"""
-    from motif_lib.recipe import FOLDER, load_recipe
-
     for path in sorted(FOLDER.glob("*.yaml")):
         recipe = load_recipe(path)
-        missing = [*_missing(recipe.model, recipe.task, facts), *_device(recipe.train, facts.gpu)]
+        missing = [*_missing(recipe.model, recipe.task, facts), *_device(recipe, facts)]
         needs = f"{recipe.model}, {recipe.task}{'' if recipe.train.get('use_cpu') else ', GPU'}"
         yield Finding(f"recipe {path.stem}", needs, "does not run" if missing else "runs", "; ".join(missing))
 
@@ -138,13 +139,20 @@ def _missing(model: str, task: str, facts: Facts) -> Iterator[str]:
         yield f"{task} is not on this machine: connect once, or put {stem}_train.jsonl into the folder MOTIF_DATA"
 
 
-def _device(train: dict[str, object], gpu: Gpu | None) -> Iterator[str]:
-    if train.get("use_cpu"):
+def _device(recipe: Recipe, facts: Facts) -> Iterator[str]:
+    gpu = facts.gpu
+    if recipe.train.get("use_cpu"):
         return
     if gpu is None or not gpu.usable:
         yield "it needs a CUDA GPU"
-    elif train.get("bf16") and gpu.capability < 8:
+        return
+    if recipe.train.get("bf16") and gpu.capability < 8:
         yield f"{gpu.name} has no bfloat16: set bf16 to false and fp16 to true in a copy of the recipe"
+    shape, four_bit = PRESETS.get(recipe.model), recipe.load.get("four_bit", False)
+    if shape and (need := to_load(shape, four_bit).total) > gpu.memory:
+        yield f"its model alone takes about {_gib(int(need))} of GPU memory: take a smaller one in a copy of the recipe"
+    if recipe.load.get("unsloth") and facts.packages.get("unsloth") is None:
+        yield f"Unsloth is not installed: {INSTALL}"
 
 
 def _notebooks(facts: Facts) -> Iterator[Finding]:

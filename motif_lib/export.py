@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from motif_lib.models import TINY, first_line, resolve
+from motif_lib.models import TINY, first_line, load_tokenizer, resolve
 
 CARD = """---
 library_name: transformers
@@ -38,24 +38,11 @@ def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype:
     Raises:
         RuntimeError: if there is no adapter, `out` exists, or the base cannot be loaded.
     """
-    import torch
-    from peft import PeftModel
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     out, settings = Path(out), read_settings(Path(adapter))
     if out.exists():
         raise RuntimeError(f"{out} exists: choose a new folder with --out")
     base = model or base_name(settings)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(base), trust_remote_code=False)
-        whole = AutoModelForCausalLM.from_pretrained(
-            resolve(base), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
-        merged = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True).merge_and_unload(safe_merge=True)
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise RuntimeError(f"cannot merge {adapter} into {base}: {first_line(error)}") from error
-    merged = merged.to(getattr(torch, dtype))
+    merged, tokenizer = _load_merged(adapter, base, dtype)
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -64,6 +51,24 @@ def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype:
     card = CARD.format(base=base, name=out.name, rank=settings["r"], dtype=dtype)
     (part / "README.md").write_text(card, encoding="utf-8")
     os.replace(part, out)
+
+
+def _load_merged(adapter: str | Path, base: str, dtype: str) -> tuple[Any, Any]:
+    """The base with the adapter added to its weights, and the tokenizer."""
+    import torch
+    from peft import PeftModel
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        tokenizer = load_tokenizer(base)
+        whole = AutoModelForCausalLM.from_pretrained(
+            resolve(base), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+        merged = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True).merge_and_unload(safe_merge=True)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise RuntimeError(f"cannot merge {adapter} into {base}: {first_line(error)}") from error
+    return merged.to(getattr(torch, dtype)), tokenizer
 
 
 def read_settings(adapter: Path) -> dict[str, Any]:

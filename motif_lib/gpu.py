@@ -101,6 +101,6 @@ def check_memory(name: str, config: Any, four_bit: bool) -> None:
     """Raise, before loading, if the estimate does not fit what is free on the GPU."""
     import torch
 
-    from motif_lib.memory import Shape, check_fits
+    from motif_lib.gpu_memory import Shape, check_fits
 
     check_fits(name, Shape.of(config), four_bit, torch.cuda.mem_get_info()[0])

@@ -11,26 +11,21 @@ import csv
 import io
 import json
 import os
-import queue
 import re
 import secrets
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from motif_lib.checks.probe import PROBE, checks_of
 from motif_lib.evaluate.tables import Table
+from motif_lib.kernel import Kernel, KernelDied, fresh_kernel
 
 LIMIT = 300.0  # seconds for one cell
-STARTUP = 120.0  # seconds for a kernel to answer
 MAX_TIMEOUTS = 3  # cells that may run into the limit before the rest is not tried
-MAX_OUTPUT = 100_000  # characters kept of what one of the grader's own cells prints
 TOPIC = re.compile(r"^\s*from motif_lib\.checks import (\w+)(?: as \w+)?\s*$", re.MULTILINE)
 CALL = re.compile(r"\b(check_\w+)\(\s*([A-Za-z_]\w*)\s*\)")
 Cells = list[str]
@@ -53,10 +48,6 @@ class Grade:
     status: str
     message: str
     run: str
-
-
-class KernelDied(RuntimeError):
-    """The kernel ended while a cell ran."""
 
 
 def grade(notebooks: Sequence[str | Path], jobs: int | None = None, limit: float = LIMIT) -> list[Grade]:
@@ -87,8 +78,8 @@ def grade_notebook(path: str | Path, limit: float = LIMIT) -> list[Grade]:
     names = {check: name for check, name in CALL.findall(source)}  # of a check that is called twice, the last call
     exercises = [Grade(str(path), check.removeprefix("check_"), "not graded", "", "") for check in checks_of(topic)]
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, kernel(Path(folder)) as running:
-            return _grade_in(running, cells, topic, names, exercises, limit)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, fresh_kernel(Path(folder)) as kernel:
+            return _grade_in(kernel, cells, topic, names, exercises, limit)
     except KernelDied as error:
         return [replace(exercise, run=str(error)) for exercise in exercises]
     except RuntimeError as error:  # jupyter_client: the kernel did not start
@@ -115,92 +106,36 @@ def read_cells(path: Path) -> tuple[Cells, str]:
     return cells, topics[-1]
 
 
-class Running:
-    """A kernel and the client that talks to it."""
-
-    def __init__(self, manager: Any, client: Any):
-        self.manager, self.client, self.timeouts = manager, client, 0
-
-    def execute(self, source: str, limit: float) -> tuple[str, str]:
-        """Run one cell: what it printed, and its error in one line or an empty text.
-
-        Raises:
-            TimeoutError: after `limit` seconds; the cell has been interrupted.
-            KernelDied: if the kernel ends.
-        """
-        request, printed, error = self.client.execute(source, allow_stdin=False, stop_on_error=False), "", ""
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
-            try:
-                message = self.client.get_iopub_msg(timeout=min(0.5, limit))
-            except queue.Empty:
-                if not self.manager.is_alive():
-                    raise KernelDied from None
-                continue
-            if message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "stream" and content["name"] == "stdout":
-                printed = (printed + content["text"])[-MAX_OUTPUT:]
-            elif kind == "error":
-                error = f"{content['ename']}: {content['evalue']}"[:200]
-            elif kind == "status" and content["execution_state"] == "idle":
-                return printed, error
-        self.timeouts += 1
-        self.manager.interrupt_kernel()
-        raise TimeoutError
-
-    def ask(self, expression: str, limit: float) -> Any:
-        """The value of a call of `checks.probe`, or None if the kernel does not give one."""
-        token = secrets.token_hex(16)
-        printed, _ = self.execute(PROBE % (token, expression), limit)
-        found = re.findall(rf"^{token}(.*)$", printed, re.MULTILINE)
-        return json.loads(found[-1]) if found else None
-
-
-@contextmanager
-def kernel(folder: Path) -> Iterator[Running]:
-    """A fresh kernel of this Python in a folder; ended at once when done."""
-    from jupyter_client.manager import KernelManager
-
-    from motif_lib.build_notebooks import ENVIRONMENT
-
-    manager = KernelManager(kernel_name="python3")
-    places = {"IPYTHONDIR": str(folder / ".ipython"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    environment = os.environ | ENVIRONMENT | places | {"OMP_NUM_THREADS": "1"}
-    manager.start_kernel(cwd=str(folder), env=environment, extra_arguments=["--log-level=50"])
-    client = manager.blocking_client()
-    try:
-        client.start_channels()
-        client.wait_for_ready(timeout=STARTUP)
-        yield Running(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+def ask(kernel: Kernel, expression: str, limit: float) -> Any:
+    """The value of a call of `checks.probe`, or None if the kernel does not give one."""
+    token = secrets.token_hex(16)
+    printed, _ = kernel.execute(PROBE % (token, expression), limit)
+    found = re.findall(rf"^{token}(.*)$", printed, re.MULTILINE)
+    return json.loads(found[-1]) if found else None
 
 
 def _grade_in(
-    running: Running, cells: Cells, topic: str, names: dict[str, str], exercises: list[Grade], limit: float
+    kernel: Kernel, cells: Cells, topic: str, names: dict[str, str], exercises: list[Grade], limit: float
 ) -> list[Grade]:
     """Run the cells, then one check after the other."""
-    run = run_cells(running, cells, limit)
+    run = run_cells(kernel, cells, limit)
     try:
-        altered = running.ask(f"changed(_old, globals(), {topic!r})", limit)
+        altered = ask(kernel, f"changed(_old, globals(), {topic!r})", limit)
         run += f"; checks were changed: {', '.join(altered)}" if altered else ""
         run += "; the checks could not be read" if altered is None else ""
     except TimeoutError:
         run += "; the kernel does not answer"
-    return [replace(_grade_one(running, exercise, topic, names, limit), run=run) for exercise in exercises]
+    return [replace(_grade_one(kernel, exercise, topic, names, limit), run=run) for exercise in exercises]
 
 
-def run_cells(running: Running, cells: Cells, limit: float) -> str:
+def run_cells(kernel: Kernel, cells: Cells, limit: float) -> str:
     """Run the notebook; what went wrong first, or `ran`. Cells after a failed one are run too."""
     first = ""
     for number, source in enumerate(cells, 1):
-        if running.timeouts == MAX_TIMEOUTS:
+        if kernel.timeouts == MAX_TIMEOUTS:
             break
         try:
-            _, error = running.execute(source, limit)
+            _, error = kernel.execute(source, limit)
             first = first or (f"code cell {number} raised {error}" if error else "")
         except TimeoutError:
             first = first or f"code cell {number} took longer than {limit:g} s"
@@ -209,12 +144,12 @@ def run_cells(running: Running, cells: Cells, limit: float) -> str:
     return first or "ran"
 
 
-def _grade_one(running: Running, exercise: Grade, topic: str, names: dict[str, str], limit: float) -> Grade:
+def _grade_one(kernel: Kernel, exercise: Grade, topic: str, names: dict[str, str], limit: float) -> Grade:
     check = f"check_{exercise.exercise}"
-    if running.timeouts >= MAX_TIMEOUTS:
+    if kernel.timeouts >= MAX_TIMEOUTS:
         return replace(exercise, message="too many cells ran into the limit")
     try:
-        found = running.ask(f"verdict({topic!r}, {check!r}, globals(), {names.get(check, '')!r})", limit)
+        found = ask(kernel, f"verdict({topic!r}, {check!r}, globals(), {names.get(check, '')!r})", limit)
     except TimeoutError:
         return replace(exercise, status="timed out", message=f"the check took longer than {limit:g} s")
     except KernelDied:

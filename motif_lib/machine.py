@@ -15,6 +15,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 HUB = ("huggingface.co", 443)
+GPU_PACKAGES = ("unsloth", "bitsandbytes")  # the extra `gpu`: none of it is needed on a CPU
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Facts:
 
 
 def bounds() -> list[str]:
-    """What the installed package requires, with its `notebook` extra; with a GPU see the extra `gpu`."""
+    """What the installed package requires, with its `notebook` extra."""
     try:
         needs = requires("motif_lib") or []
     except PackageNotFoundError:  # a copy of the sources on the path
@@ -55,7 +56,9 @@ def bounds() -> list[str]:
 
 def look() -> Facts:
     """Gather the facts. Asks the network once, for at most two seconds; imports torch only where there is a GPU."""
-    names = ["motif_lib", *(re.match(r"[\w.-]+", need)[0] for need in bounds())]  # type: ignore[index]
+    from packaging.requirements import Requirement
+
+    names = ["motif_lib", *(Requirement(need).name for need in bounds()), *GPU_PACKAGES]
     data = Path(os.environ.get("MOTIF_DATA") or os.devnull)
     return Facts(
         host=host(),

@@ -2,16 +2,19 @@
 
 Transformers and PEFT load it, on the GPU if there is one; with `unsloth=True`, for training on CUDA, Unsloth's
 `FastLanguageModel` (`gpu`). LoRA has the same rank, targets and names either way, so an adapter trained on one loads on
-the other. An Unsloth model keeps its cache to itself: sample from it with `samplers.generate`, not `LocalSampler`.
+the other. An Unsloth model keeps its cache to itself: `load_sampler` and `samplers.generate` know that.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from motif_lib import gpu
 from motif_lib.checkpoints import damage
+
+if TYPE_CHECKING:
+    from motif_lib.samplers.local import LocalSampler
 
 TINY = "motif-tiny"
 TINY_FOLDER = Path(__file__).parent / "assets" / TINY
@@ -50,35 +53,52 @@ def load_model(
         gpu.import_unsloth()
     from peft import PeftModel
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from motif_lib.samplers.cache import GROUPED
 
     source = resolve(name)
     try:
-        if unsloth:
-            model, tokenizer = gpu.load(source, revision, four_bit, window)
-        else:
-            tokenizer = AutoTokenizer.from_pretrained(
-                source, revision=revision, padding_side="left", trust_remote_code=False
-            )
-            model = AutoModelForCausalLM.from_pretrained(
-                source,
-                revision=revision,
-                dtype="auto",
-                use_safetensors=True,
-                trust_remote_code=False,
-                attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
-            )
+        model, tokenizer = gpu.load(source, revision, four_bit, window) if unsloth else _load(source, revision)
         if adapter is not None:
             if flaw := damage(Path(adapter)):
                 raise OSError(flaw)
             model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
-    if not unsloth and gpu.has_cuda():
-        model = model.to("cuda")
     return model.eval(), tokenizer
+
+
+def _load(source: str, revision: str | None) -> tuple[Any, Any]:
+    """`(model, tokenizer)` through Transformers, on the GPU if there is one."""
+    from transformers import AutoModelForCausalLM
+
+    from motif_lib.samplers.cache import GROUPED
+
+    tokenizer = load_tokenizer(source, revision)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype="auto",
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
+    )
+    return model.to("cuda") if gpu.has_cuda() else model, tokenizer
+
+
+def load_tokenizer(name: str = TINY, revision: str | None = None) -> Any:
+    """The tokenizer of a model by name; it pads on the left, as decoding needs it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(resolve(name), revision=revision, padding_side="left", trust_remote_code=False)
+
+
+def load_sampler(
+    name: str, adapter: str | Path | None, max_new_tokens: int, temperature: float = 1.0, **load: Any
+) -> LocalSampler:
+    """A batched sampler of a model by name; `load` as in `load_model`."""
+    model, tokenizer = load_model(name, adapter, **load)
+    from motif_lib.samplers.generate import make_sampler  # it imports Transformers, which Unsloth patches first
+
+    return make_sampler(model, tokenizer, max_new_tokens, temperature)
 
 
 def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:

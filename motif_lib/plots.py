@@ -86,17 +86,19 @@ def intervals(
         reference: accuracy of a vertical line, named `reference_name`.
     """
     ax = ax or new_axes(7.0, 0.6 + 0.28 * sum(len(lines) + 1 for lines in groups.values()))
-    ticks, labels, y = [], [], 0
+    labels: dict[int, str] = {}  # by height
+    y = 0
     for number, lines in enumerate(groups.values(), 1):
         for label, value, low, high in lines:
             errors = [[value - low], [high - value]]
             ax.errorbar(value, y, xerr=errors, marker="o", ms=5, elinewidth=1.4, color=round_colour(number))
-            ticks, labels, y = [*ticks, y], [*labels, label], y + 1
+            labels[y] = label
+            y += 1
         y += 1  # an empty line between groups
     if reference is not None:
         ax.axvline(reference, color=method_colour("base"), lw=1, ls="--", label=reference_name)
         ax.legend(loc="lower right")
-    ax.set_yticks(ticks, labels)
+    ax.set_yticks(list(labels), list(labels.values()))
     ax.invert_yaxis()
     ax.set(xlabel="accuracy (95 % interval)", xlim=(-0.03, 1.03))
     return ax

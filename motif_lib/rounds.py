@@ -64,8 +64,11 @@ def roll_out(
     num_rounds: int,
     carry: Carry = progress_note,
     stop: Stop | None = None,
+    until: Sequence[int] | None = None,
 ) -> list[Trajectory]:
     """Continue every trajectory to its end, at the latest round `num_rounds`: one batched sampler call a round.
+
+    With `until`, each goes no further than its own number of rounds in that list.
 
     Raises:
         ValueError: if `num_rounds` < 1.
@@ -73,7 +76,8 @@ def roll_out(
     if num_rounds < 1:
         raise ValueError(f"num_rounds={num_rounds}: at least one round is needed")
     rolled = list(trajectories)
-    while behind := [i for i, t in enumerate(rolled) if not ended(t, num_rounds, stop)]:
+    until = [num_rounds] * len(rolled) if until is None else until
+    while behind := [i for i, t in enumerate(rolled) if len(t.replies) < until[i] and not ended(t, num_rounds, stop)]:
         for i, trajectory in zip(behind, advance([rolled[i] for i in behind], sampler, num_rounds, carry)):
             rolled[i] = trajectory
     return rolled

@@ -12,14 +12,15 @@
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
 
 # %% [markdown]
-# On Colab the package has to be installed first. Then what this notebook uses of it is imported.
+# On a hosted runtime such as Colab the package is installed first. Then what this notebook uses of it is imported.
 
 # %%
+import importlib.util
 import subprocess
 import sys
 
-if "google.colab" in sys.modules:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
+if importlib.util.find_spec("motif_lib") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
 
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, plots, think
 from motif_lib.colours import BLUE, GREY, VERMILLION

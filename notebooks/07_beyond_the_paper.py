@@ -12,14 +12,15 @@
 # About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 30 minutes.
 
 # %% [markdown]
-# On Colab the package has to be installed first. Anywhere else this cell does nothing.
+# On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
 
 # %%
+import importlib.util
 import subprocess
 import sys
 
-if "google.colab" in sys.modules:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib[notebook]"], check=True)
+if importlib.util.find_spec("motif_lib") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
 
 # %% [markdown]
 # Settings and imports.

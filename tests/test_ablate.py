@@ -6,7 +6,7 @@ import zlib
 import pytest
 import yaml
 
-from motif_lib import ablate
+from motif_lib import ablate, demo
 from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
 
@@ -137,8 +137,8 @@ def test_a_stopped_ablation_goes_on_and_leaves_a_tidy_table_and_a_figure(small, 
 
 
 def test_an_ablation_with_early_stop_trains_and_asks_with_it(small, tmp_path, monkeypatch):
-    asked, real = [], ablate.evaluate
-    monkeypatch.setattr(ablate, "evaluate", lambda *args, stop, **rest: asked.append(stop) or real(*args, **rest))
+    asked, real = [], demo.evaluate
+    monkeypatch.setattr(demo, "evaluate", lambda *args, stop, **rest: asked.append(stop) or real(*args, **rest))
     run_ablation(
         Grid(small.recipe, {**BASE, "early_stop": False}, {"early_stop": [True]}, questions=2), tmp_path / "out", [0]
     )

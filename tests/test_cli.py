@@ -62,6 +62,10 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
         (["think", "Ann buys 5, " * 60], "do not fit the window"),
         (["think", "How many?", "--model", "/nowhere"], "cannot load /nowhere"),
         (["eval", "nothing"], "unknown task 'nothing'"),
+        (
+            ["think", "How many?", "--server", "http://x/v1", "--adapter", "a"],
+            "name the adapter as the server knows it",
+        ),
     ],
 )
 def test_errors_are_one_line_and_exit_status_one_or_two(args, message):

@@ -84,13 +84,44 @@ RECIPE = "model: {model}\ntask: {task}\ntrain: {{bf16: true, use_cpu: {cpu}}}\n"
     ],
 )
 def test_recipes(tmp_path, monkeypatch, model, task, cpu, change, missing):
-    monkeypatch.setattr("motif_lib.recipe.FOLDER", tmp_path)
+    monkeypatch.setattr(doctor, "FOLDER", tmp_path)
     (tmp_path / "mine.yaml").write_text(RECIPE.format(model=model, task=task, cpu=str(cpu).lower()))
     facts = replace(LAPTOP, **change)
     found = finding(facts, "recipe mine")
     assert found.verdict == ("does not run" if missing else "runs")
     assert all(part in found.fix for part in missing)
     assert judge(facts, NEEDS).ok  # a recipe for other hardware is no fault of this machine
+
+
+QWEN = "model: Qwen/Qwen2.5-3B-Instruct\ntask: ledger\nload: {unsloth: true, four_bit: true, window: 2048}\n"
+
+
+@pytest.mark.parametrize(
+    "memory, unsloth, missing",
+    [
+        (15, "2026.10.9", ""),
+        (15, None, 'pip install "motif_lib[gpu]"'),
+        (2, "2026.10.9", "about 2.8 GiB of GPU memory"),
+    ],
+)
+def test_a_recipe_for_unsloth_needs_it_and_memory_for_its_model(tmp_path, monkeypatch, memory, unsloth, missing):
+    monkeypatch.setattr(doctor, "FOLDER", tmp_path)
+    (tmp_path / "mine.yaml").write_text(QWEN)
+    gpu = replace(T4, memory=memory * 2**30)
+    found = finding(replace(LAPTOP, gpu=gpu, packages=PACKAGES | {"unsloth": unsloth}), "recipe mine")
+    assert found.verdict == ("does not run" if missing else "runs") and missing in found.fix
+
+
+def test_every_recipe_of_the_package_is_judged():
+    """A YAML file in the folder that is no recipe would stop the doctor."""
+    found = judge(replace(LAPTOP, online=False), NEEDS)
+    recipes = {f.name.removeprefix("recipe "): f.verdict for f in found.work if f.name.startswith("recipe ")}
+    assert recipes == {
+        "cpu": "runs",
+        "gpu-16gb": "does not run",
+        "gpu-24gb": "does not run",
+        "gpu-80gb": "does not run",
+    }
 
 
 def test_notebooks(tmp_path, monkeypatch):

@@ -104,6 +104,23 @@ def test_the_sections_that_a_lesson_names_exist(path):
     assert named or path.name == "README.md"
 
 
+def test_the_api_pages_hold_every_module():
+    package = ROOT / "motif_lib"
+    modules = [path.relative_to(ROOT).with_suffix("") for path in package.rglob("*.py") if path.stem != "__init__"]
+    listed = re.findall(r"automodule:: (\S+)", (ROOT / "docs" / "api.md").read_text())
+    assert sorted(listed) == sorted(".".join(path.parts) for path in modules)
+
+
+def test_the_readme_shows_the_tree_as_it_is():
+    """Every module and folder of the package has its place in the layout, and nothing else has."""
+    section = (ROOT / "README.md").read_text().partition("## How the code is laid out")[2].partition("```")[2]
+    lines = section.partition("```")[0].partition("motif_lib/")[2].strip("\n").splitlines()
+    named = [name.strip().rstrip("/") for line in lines for name in line[2:].partition("   ")[0].split(",")]
+    package = ROOT / "motif_lib"
+    there = [path.name for path in package.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name[0] != "_")]
+    assert sorted(filter(None, named)) == sorted(name for name in there if name != "__init__.py")
+
+
 def test_hooks_run_what_is_here_and_download_nothing():
     for repository in yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]:
         assert repository["repo"] == "local"

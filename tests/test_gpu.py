@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from peft import get_peft_model
 
 from motif_lib import gpu
-from motif_lib.memory import GIB
-from motif_lib.models import LORA_TARGETS, load_model, lora_config, with_lora
+from motif_lib.gpu_memory import GIB
+from motif_lib.models import LORA_TARGETS, load_model, load_sampler, lora_config, with_lora
 from motif_lib.samplers.generate import GenerateSampler, make_sampler
 from motif_lib.samplers.local import LocalSampler
 
@@ -61,6 +61,12 @@ def test_a_model_is_loaded_and_adapted_through_unsloth(unsloth):
     assert config is None and (asked["r"], asked["lora_alpha"], asked["random_state"]) == (64, 64, 5)
     assert asked["target_modules"] == LORA_TARGETS and asked["use_gradient_checkpointing"] == "unsloth"
     assert type(make_sampler(adapted, tokenizer, 8)) is GenerateSampler
+
+
+def test_a_model_of_unsloth_is_sampled_by_generate(unsloth):
+    sampler = load_sampler("motif-tiny", None, 8, temperature=0.5, unsloth=True, four_bit=True)
+    assert type(sampler) is GenerateSampler and unsloth["from_pretrained"]["load_in_4bit"]
+    assert (sampler.max_new_tokens, sampler.temperature) == (8, 0.5)
 
 
 def test_a_plain_model_gets_its_adapter_from_the_trainer(random_model, tokenizer):

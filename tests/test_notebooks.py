@@ -73,6 +73,22 @@ def test_notebook(path):
     assert not faults(nbformat.read(path, as_version=4), read_source(path.with_suffix(".py")))
 
 
+INSTALL = """import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("motif_lib") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
+"""
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_the_first_cell_installs_what_is_missing_and_nothing_else(path):
+    """A hosted runtime keeps its own torch and its own ipywidgets: so not the extra `notebook`, and no upgrade."""
+    first = next(cell for cell in read_source(path).cells if cell.cell_type == "code")
+    assert f"{first.source}\n".startswith(INSTALL)
+
+
 GOOD = """# %% [markdown]
 # # A notebook
 # You will learn what a good one looks like.

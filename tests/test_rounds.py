@@ -10,7 +10,7 @@ import pytest
 
 from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.records import Question, Trajectory
-from motif_lib.rounds import boxed, branch, think
+from motif_lib.rounds import boxed, branch, roll_out, think
 from motif_lib.samplers.base import Completion, ScriptedSampler
 
 QUESTION = Question("Start 1. Add 2. Add 3. Add 4.", "10", id="by-hand")
@@ -46,6 +46,15 @@ def test_a_batch_takes_one_call_a_round():
     sampler = scripted()
     think([QUESTION] * 5, sampler, num_rounds=3)
     assert sampler.calls == [5, 5, 5]
+
+
+def test_each_trajectory_can_stop_at_a_round_of_its_own():
+    """The notes are those of three rounds, so that any of them can go on; all that go further share a call."""
+    sampler = scripted()
+    begun = roll_out([Trajectory(QUESTION, ())] * 4, sampler, 3, until=[0, 2, 1, 3])
+    assert [len(t.replies) for t in begun] == [0, 2, 1, 3] and sampler.calls == [3, 2, 1]
+    assert [t.replies[-1].carried for t in begun[1:3]] == ["Sum 6", "Sum 3"]
+    assert {t.final for t in roll_out(begun, scripted(), 3)} == {reply_text("adding", "\\boxed{10}")}
 
 
 def test_one_round_is_plain_sampling():

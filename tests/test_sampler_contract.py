@@ -116,3 +116,13 @@ def test_the_two_ways_of_a_model_in_memory_agree(random_model, tokenizer):
     local.stop = other.stop = stop
     replies = local.sample_ids(prompts)
     assert len({len(reply) for reply in replies}) > 3 and other.sample_ids(prompts) == replies
+
+
+def test_defaults_of_a_model_do_not_change_what_is_sampled(random_model, tokenizer):
+    """Qwen2.5 brings a repetition penalty: with it, `generate` would not sample from the policy that is trained."""
+    plain = GenerateSampler(random_model, tokenizer, 24, temperature=0)(CHATS)
+    random_model.generation_config.update(repetition_penalty=1.8, top_k=1, temperature=0.1, top_p=0.1)
+    assert GenerateSampler(random_model, tokenizer, 24, temperature=0)(CHATS) == plain
+    assert (
+        len({reply.text for reply in GenerateSampler(random_model, tokenizer, 4)(CHATS[:1] * 32)}) > 1
+    )  # a top_k of 1 would leave one

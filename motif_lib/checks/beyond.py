@@ -80,7 +80,7 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
 
 
 def _rounds(got: object) -> str:
-    known = {
+    known: dict[object, str] = {
         60: "the round that writes the box has to be paid: count the rounds after it",
         30: "stop at the first boxed note, not at the last",
         2: "count tokens, not rounds",

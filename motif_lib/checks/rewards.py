@@ -89,16 +89,16 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
     def boxed(answer: str, reasoning: str = "x") -> str:
         return reply_text(reasoning, rf"\boxed{{{answer}}}")
 
+    def respelled(answer: str) -> Case:
+        return Case(spelling, lambda f: f(boxed(answer), "1000"), True)
+
     return run(
         "answer check",
         function,
         [
             Case("this answer is right", lambda f: f(boxed("5"), "5"), True),
             Case("15 is not 5 although it contains it: compare, do not search", lambda f: f(boxed("15"), "5"), False),
-            *[
-                Case(spelling, lambda f, a=answer: f(boxed(a), "1000"), True)
-                for answer in (" 1000 ", "1000.0", "1,000")
-            ],
+            *map(respelled, (" 1000 ", "1000.0", "1,000")),
             Case(spelling, lambda f: f(boxed("1000"), "1,000"), True),
             Case(
                 "a box in the reasoning is no answer: only what stands in <answer> counts",

@@ -51,12 +51,12 @@ class _Fitting:
         self.sampler = make_sampler(max_new_tokens) if fits else None  # a budget beyond the window may be refused
 
     def seed(self, value: int) -> None:
-        if callable(getattr(self.sampler, "seed", None)):
-            self.sampler.seed(value)
+        if seed_with := getattr(self.sampler, "seed", None):
+            seed_with(value)
 
     def __call__(self, chats: Sequence[Chat]) -> list[Completion]:
         fitting = [chat for chat in chats if chat[-1]["content"] in self.fits]
-        answered = iter(self.sampler(fitting) if fitting else [])
+        answered = iter(self.sampler(fitting) if self.sampler and fitting else [])
         return [
             next(answered) if chat[-1]["content"] in self.fits else Completion("", finished=False) for chat in chats
         ]

@@ -89,8 +89,8 @@ def regrade(path: str | Path, verifier: store.Verifier | None = None) -> Report:
 
 def seed_sampler(sampler: Sampler, seed: int, batch: int) -> None:
     """Seed a batch by its number, so that it comes out the same whether or not the ones before it ran just now."""
-    if callable(getattr(sampler, "seed", None)):
-        sampler.seed(zlib.crc32(f"{seed}-{batch}".encode()))
+    if seed_with := getattr(sampler, "seed", None):
+        seed_with(zlib.crc32(f"{seed}-{batch}".encode()))
 
 
 def with_ids(questions: Sequence[Question]) -> list[Question]:

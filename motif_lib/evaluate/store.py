@@ -30,10 +30,12 @@ def verify_all(trajectories: Sequence[Trajectory], verifier: Verifier | None = N
     A sampler says that a prompt does not fit its window by an empty, unfinished reply: that is wrong, not ungradable.
     """
     if verifier is None:
-        from motif_lib.verify import verify_many as verifier
+        from motif_lib.verify import verify_many
+
+        verifier = verify_many
     verdicts = []
-    for task, run in groupby(trajectories, key=lambda trajectory: trajectory.question.task):
-        run = list(run)
+    for task, group in groupby(trajectories, key=lambda trajectory: trajectory.question.task):
+        run = list(group)
         found = verifier([t.final for t in run], [t.question.gold for t in run], task)
         for trajectory, verdict in zip(run, found, strict=True):
             kept = {key: getattr(verdict, key) for key in ("correct", "reason", "answer", "gold")}

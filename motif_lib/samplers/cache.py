@@ -25,6 +25,8 @@ class RoomyLayer(DynamicLayer):
     `keys` and `values` are views of what is filled: (rows, heads, tokens, head size).
     """
 
+    keys: Tensor
+    values: Tensor
     buffers: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -54,6 +56,8 @@ class RoomyLayer(DynamicLayer):
 
 class RoomyCache(DynamicCache):
     """A `DynamicCache` of `RoomyLayer`s; layers with a sliding window stay as they are."""
+
+    layers: list[Any]
 
     def __init__(self, config: PretrainedConfig):
         super().__init__(config=config)

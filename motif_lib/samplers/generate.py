@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from motif_lib import gpu
-from motif_lib.samplers.local import PAD_TO, LocalSampler
+from motif_lib.samplers.local import LocalSampler
 
 
 def make_sampler(model: Any, *args: Any, **kwargs: Any) -> LocalSampler:
@@ -24,45 +24,38 @@ def make_sampler(model: Any, *args: Any, **kwargs: Any) -> LocalSampler:
 class GenerateSampler(LocalSampler):
     """`LocalSampler` with `model.generate` inside; the same arguments, the same answers when greedy."""
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        max_new_tokens: int,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        batch_size: int = 256,
-    ):
-        super().__init__(model, tokenizer, max_new_tokens, temperature, top_p, batch_size)
-        self.warp = {} if self.greedy else {"temperature": float(temperature), "top_p": float(top_p), "top_k": 0}
-        self.random: random.Random | None = None
+    seeds: random.Random | None = None
 
     def seed(self, value: int) -> None:
         """Make the calls that follow repeatable."""
-        self.random = random.Random(value)
+        self.seeds = random.Random(value)
 
-    def _decode(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of prompts, (N, P) when padded on the left, to their ends."""
-        width = -(-max(map(len, prompts)) // PAD_TO) * PAD_TO
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in prompts])
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
+        """Decode one batch of N prompts to their ends."""
+        ids, mask = self._pad(prompts)  # (N, P)
         stop = self.stop.tolist()
-        device = self.model.device
-        with torch.random.fork_rng(enabled=self.random is not None):
-            if self.random is not None:
-                torch.manual_seed(self.random.getrandbits(31))
+        with torch.random.fork_rng(enabled=self.seeds is not None):
+            if self.seeds is not None:
+                torch.manual_seed(self.seeds.getrandbits(31))
             out = self.model.generate(
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
-                max_new_tokens=self.max_new_tokens,
-                do_sample=not self.greedy,
-                eos_token_id=stop,
-                pad_token_id=pad,
-                use_cache=True,
-                **self.warp,
+                input_ids=ids, attention_mask=mask, eos_token_id=stop, use_cache=True, **generate_settings(self)
             )
-        return [until(reply, stop) for reply in out[:, width:].tolist()]
+        return [until(reply, stop) for reply in out[:, ids.shape[1] :].tolist()]
+
+
+def generate_settings(sampler: LocalSampler) -> dict[str, Any]:
+    """Keywords that make `generate` draw as a sampler does.
+
+    Every one is given, as a model brings defaults of its own: Qwen2.5 a repetition penalty and a top_k.
+    """
+    drawn = {} if sampler.greedy else {"temperature": sampler.temperature, "top_p": sampler.top_p, "top_k": 0}
+    return {
+        "max_new_tokens": sampler.max_new_tokens,
+        "do_sample": not sampler.greedy,
+        "repetition_penalty": 1.0,
+        "pad_token_id": sampler.tokenizer.pad_token_id,
+        **drawn,
+    }
 
 
 def until(reply: list[int], stop: Sequence[int]) -> list[int]:

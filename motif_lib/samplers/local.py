@@ -49,8 +49,9 @@ class LocalSampler:
         batch_size: int = 256,
     ):
         self.model, self.tokenizer, self.max_new_tokens, self.batch_size = model, tokenizer, max_new_tokens, batch_size
+        self.temperature, self.top_p = float(temperature), float(top_p)
         self.greedy = temperature == 0
-        self.warpers = [] if temperature in (0, 1) else [TemperatureLogitsWarper(float(temperature))]
+        self.warpers = [] if temperature in (0, 1) else [TemperatureLogitsWarper(self.temperature)]
         self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1 else []
         self.window = getattr(model.config, "max_position_embeddings", None)
         self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))

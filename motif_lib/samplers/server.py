@@ -3,6 +3,9 @@
 One request a chat, many at a time: the server does the batching. What may pass is tried again with growing pauses
 (no connection, time-out, 408, 429, 5xx); what will not is one clear line. The server is not trusted: an answer is
 bounded in time and in size, and its words are cut and cleaned before they enter a message.
+
+What a request does not name the server takes from the model: of Qwen2.5 a repetition penalty and a top_k. Start vLLM
+with `--generation-config vllm`, and it takes nothing.
 """
 
 from __future__ import annotations
@@ -168,7 +171,7 @@ def asked_pause(response: httpx.Response) -> float:
 
 
 def said(data: bytes) -> str:
-    """`: ` and what a server said in an error, as one short printable line that does not repeat the key."""
+    """A colon and what a server said in an error: one short printable line that does not repeat the key."""
     try:
         found = json.loads(data)
         found = found.get("error") or found.get("detail") or found

@@ -99,9 +99,12 @@ BENCHMARKS = {
 
 def ledger_questions(split: str, size: int, seed: int, steps: tuple[int, int] = (4, 12)) -> list[Question]:
     """Ledger problems of `steps` = (low, high) days; `length` is the number of days."""
-    rows = [problem.row() for problem in ledger.problems(split, size, seed, steps)]
+    problems = ledger.problems(split, size, seed, steps)
     name = f"ledger-{split}-{steps[0]}to{steps[1]}-seed{seed}"
-    return [replace(gsm8k(row), task="ledger", id=f"{name}-{i}", length=row["length"]) for i, row in enumerate(rows, 1)]
+    return [
+        replace(gsm8k(problem.row()), task="ledger", id=f"{name}-{i}", length=problem.days)
+        for i, problem in enumerate(problems, 1)
+    ]
 
 
 def gsm_symbolic_questions(split: str, size: int, seed: int) -> list[Question]:
@@ -167,6 +170,7 @@ def load_task(
     if name not in BENCHMARKS:
         raise ValueError(f"unknown task {name!r}: choose one of {', '.join([*GENERATED, *BENCHMARKS])}")
     benchmark, folder = BENCHMARKS[name], path or os.environ.get("MOTIF_DATA")
+    rows: Iterable[Row | bytes]
     if folder:
         file = _local_file(Path(folder), {benchmark.file or name, name}, split)
         source, rows = str(file), _local_rows(file)
@@ -230,7 +234,8 @@ def _check(question: Question, first: int, number: int) -> None:
 def _read(
     rows: Iterable[Row | bytes], convert: Callable[[Row], Question], source: str, prefix: str, on_bad: str
 ) -> list[Question]:
-    questions, bad, first_row = [], [], {}
+    questions, bad = [], []
+    first_row: dict[str, int] = {}  # by question
     for number, row in enumerate(rows, 1):
         if isinstance(row, bytes) and not row.strip():
             continue

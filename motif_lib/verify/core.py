@@ -81,9 +81,10 @@ def _compare_numbers(found: list[str], gold: str, task: str) -> Verdict:
     wanted = read_number(gold, words=True)
     if wanted is None:
         return Verdict(None, f"the gold of a {task} question must be a number", found[-1], gold)
-    numbers = [read_number(claim, words=True) for claim in found]
-    if None in numbers:
-        return Verdict(False, "the answer is not a plain number", found[numbers.index(None)], str(wanted))
+    claims = [(claim, read_number(claim, words=True)) for claim in found]
+    if unread := [claim for claim, number in claims if number is None]:
+        return Verdict(False, "the answer is not a plain number", unread[0], str(wanted))
+    numbers = [number for _, number in claims if number is not None]
     if len(set(numbers)) > 1:
         hedged = ", ".join(map(str, numbers))
         return Verdict(False, "several different boxes: a reply has one final answer", hedged, str(wanted))

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 CPU_LIMIT = 5.0  # seconds of computing for one pair; a usual one takes about 10 ms
@@ -74,7 +75,13 @@ class Worker:
     def _exchange(self, line: str | None, seconds: float) -> tuple[str, bool]:
         """Send a line, read a line: empty if the process died or had to be stopped; and was it killed by another?"""
         process, expired = self.process, threading.Event()
-        timer = threading.Timer(seconds, lambda: (expired.set(), process.kill()))
+        assert process and process.stdin and process.stdout  # it was started, with pipes
+
+        def expire() -> None:
+            expired.set()
+            process.kill()
+
+        timer = threading.Timer(seconds, expire)
         timer.daemon = True
         timer.start()
         try:
@@ -99,11 +106,9 @@ class Worker:
         if process is not None:
             process.kill()
             process.wait()
-            process.stdout.close()
-            try:
-                process.stdin.close()
-            except OSError:  # what it did not read any more
-                pass
+            for pipe in filter(None, (process.stdout, process.stdin)):
+                with suppress(OSError):  # of what it did not read any more
+                    pipe.close()
 
 
 class Pool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as W
 
-from motif_lib.widgets.markup import Table, clean, number, safe
+from motif_lib.widgets.markup import StaticTable, clean, number, safe
 from motif_lib.widgets.panel import Panel, hint, row
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def render_scores(explained: Explanation) -> str:
     return f'<div class="motif" aria-live="polite">{table}</div>'
 
 
-def scores_table(explained: Explanation) -> Table:
+def scores_table(explained: Explanation) -> StaticTable:
     """The same for places without a kernel."""
-    return Table("Reward lab", ("reward", "ours", "reference", "why they differ"), rows_of(explained))
+    return StaticTable("Reward lab", ("reward", "ours", "reference", "why they differ"), rows_of(explained))
 
 
 def reward_lab(
@@ -56,8 +56,9 @@ def reward_lab(
         tasks: tasks to choose from, where there is a choice.
         explain: `(reply, gold, task)` -> an `Explanation`; `rewards.reference.explain` if not given.
     """
-    if explain is None:
-        from motif_lib.rewards.reference import explain
+    from motif_lib.rewards import reference
+
+    scores_of = explain or reference.explain
     wide = W.Layout(width="min(100%, 700px)", height="150px")
     controls = {
         "reply": hint(
@@ -70,6 +71,6 @@ def reward_lab(
     rows = [controls["reply"], row(controls["gold"], controls["task"]), how]
 
     def explained(values: dict[str, str]) -> Explanation:
-        return explain(values["reply"], values["gold"], values["task"])
+        return scores_of(values["reply"], values["gold"], values["task"])
 
     return Panel(controls, lambda **v: render_scores(explained(v)), lambda **v: scores_table(explained(v)), rows)

@@ -74,7 +74,7 @@ def block(text: str, colour: str | None = None, mark: str = "", mark_colour: str
 
 
 @dataclass(frozen=True)
-class Table:
+class StaticTable:
     """What a panel shows where no widget can run: GitHub, nbviewer, an untrusted notebook. Cells are plain text."""
 
     caption: str

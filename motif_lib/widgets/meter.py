@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from motif_lib.colours import round_colour
 from motif_lib.records import Reply
 from motif_lib.widgets.data import Use, uses_of
-from motif_lib.widgets.markup import Table, safe
+from motif_lib.widgets.markup import StaticTable, safe
 from motif_lib.widgets.panel import Panel, slider
 
 Plan = Callable[[int, int, int, int], Sequence[Use]]
@@ -57,11 +57,11 @@ def render_meter(uses: Sequence[Use]) -> str:
     return f'<div class="motif">{rows}{LEGEND}</div>'
 
 
-def meter_table(uses: Sequence[Use]) -> Table:
+def meter_table(uses: Sequence[Use]) -> StaticTable:
     """The bars as numbers."""
     rows = [(r, u.prompt, u.note, u.reply, u.lost, u.free, u.label) for r, u in enumerate(uses, 1)]
     head = ("round", "prompt", "note", "reply", "does not fit", "free", "")
-    return Table(f"Context meter: tokens in a window of {uses[0].window}", head, rows)
+    return StaticTable(f"Context meter: tokens in a window of {uses[0].window}", head, rows)
 
 
 def context_meter(

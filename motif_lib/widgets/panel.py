@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as W
 
-from motif_lib.widgets.markup import STYLE, Table, safe
+from motif_lib.widgets.markup import STYLE, StaticTable, safe
 
 
 class Panel:
@@ -16,7 +16,7 @@ class Panel:
     Args:
         controls: name -> widget with a `value`.
         draw: the values of the controls, by name -> HTML of the picture.
-        table: the same values -> the `Table` for places without a kernel.
+        table: the same values -> the `StaticTable` for places without a kernel.
         rows: how the controls are laid out, with buttons where needed; one row of all controls if not given.
     """
 
@@ -24,7 +24,7 @@ class Panel:
         self,
         controls: dict[str, W.Widget],
         draw: Callable[..., str],
-        table: Callable[..., Table],
+        table: Callable[..., StaticTable],
         rows: Sequence[W.Widget] | None = None,
     ):
         self.controls, self.draw, self.table = controls, draw, table

@@ -13,7 +13,7 @@ from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rounds import think
 from motif_lib.samplers.base import Sampler
 from motif_lib.widgets.data import Outcome
-from motif_lib.widgets.markup import BRIEF, Table, block, clean, one_line, safe, verdict
+from motif_lib.widgets.markup import BRIEF, StaticTable, block, clean, one_line, safe, verdict
 from motif_lib.widgets.meter import segment
 from motif_lib.widgets.panel import Panel, button, hint, row, slider
 
@@ -98,7 +98,7 @@ def render_round(item: Item, round: int) -> str:
     )
 
 
-def stepper_table(items: Sequence[Item]) -> Table:
+def stepper_table(items: Sequence[Item]) -> StaticTable:
     """The rounds of the first few trajectories."""
     rows = [
         (number, reply.round, clean(reply.prompt[-1]["content"], BRIEF), reply.text, reply.carried, reply.prompt_tokens,
@@ -107,7 +107,7 @@ def stepper_table(items: Sequence[Item]) -> Table:
         for reply in trajectory.replies
     ]  # fmt: skip
     head = ("trajectory", "round", "prompt", "reply", "note", "prompt tokens", "reply tokens", "", "verdict")
-    return Table(f"Round stepper: {min(SHOWN, len(items))} of {len(items):,} trajectories", head, rows)
+    return StaticTable(f"Round stepper: {min(SHOWN, len(items))} of {len(items):,} trajectories", head, rows)
 
 
 class Stepper(Panel):
@@ -201,7 +201,7 @@ def round_stepper(
     if not items and sampler is None:
         raise ValueError("round_stepper got no trajectories: give some, or a sampler and num_rounds to ask live")
     stepper = Stepper(items)
-    if sampler is not None:
+    if sampler is not None and num_rounds is not None:
         live = ask_row(stepper, lambda question: items_of(think([question], sampler, num_rounds, carry), outcome)[0])
         stepper.widget.children = (live, *stepper.widget.children)
     return stepper

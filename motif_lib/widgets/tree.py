@@ -9,7 +9,7 @@ import ipywidgets as W
 from motif_lib.colours import round_colour
 from motif_lib.records import Reply, Trace
 from motif_lib.widgets.data import Branch, Outcome, advantages, groups, grow
-from motif_lib.widgets.markup import Table, number, one_line, safe, verdict
+from motif_lib.widgets.markup import StaticTable, number, one_line, safe, verdict
 from motif_lib.widgets.panel import Panel, hint, row, slider
 
 LINE, STEP, LEFT = 18, 84, 84  # pixels: height of a trajectory, width of a round, x of the first reply
@@ -93,7 +93,7 @@ def cost(branches: Sequence[Branch]) -> str:
     )
 
 
-def tree_table(branches: Sequence[Branch]) -> Table:
+def tree_table(branches: Sequence[Branch]) -> StaticTable:
     """The tree as numbers."""
     rows = [
         (i, " ".join(verdict(o)[0] for o in b.outcomes), number(b.future), number(b.bonus), number(b.reward),
@@ -101,7 +101,7 @@ def tree_table(branches: Sequence[Branch]) -> Table:
         for i, b in enumerate(branches, 1)
     ]  # fmt: skip
     head = ("reply", "outcomes", "mean outcome", "other rewards", "reward", "advantage", "text of round 1")
-    return Table("Branch tree: from outcomes to advantages", head, rows)
+    return StaticTable("Branch tree: from outcomes to advantages", head, rows)
 
 
 def branch_tree(

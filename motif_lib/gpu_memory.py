@@ -3,7 +3,7 @@
 The terms are counted: weights, LoRA with its gradients and 8-bit optimiser states, the cache of a rollout, activations
 of the update. What libraries take on top is one constant. No run of the recipes on a GPU is behind it. One figure could
 be compared: Qwen2.5-3B in 4-bit through Unsloth, 32 rows generating, was seen to peak at 3.8 GiB on an H100
-(tests/test_memory.py).
+(tests/test_gpu_memory.py).
 """
 
 from __future__ import annotations
