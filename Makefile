@@ -26,7 +26,7 @@ recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 	$(BIN)/motif experiment --out runs/experiment --seeds 3
 	$(BIN)/motif ablate ablation --out runs/ablation --seeds 3
-	$(BIN)/python -m motif_lib.record runs
+	$(BIN)/python -m motif_lib.recorded runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.
 site: .venv/test.done

@@ -193,24 +193,31 @@ def results_table(grid: Grid, results: Sequence[Result]) -> Table:
     return Table(f"One switch at a time, {seeds} seeds, {grid.questions} questions each", columns, rows)
 
 
-def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
-    """Print and save table and figure; the figure shows each cell asked as it was trained, or with the first n."""
-    from rich import print
-
-    table = results_table(grid, results)
-    write_text(out / "table.txt", f"{table}\n")
+def figure(grid: Grid, results: Sequence[Result]) -> Any:
+    """Accuracy of every cell with its interval, by switch: each asked as it was trained, or with the first n."""
     shown: dict[str, list[tuple[str, float, float, float]]] = {}
     for switch in grid.switches:
         shown[switch] = []
         for cell in grid.cells(switch):
-            mine = [r for r in results if r.cell == cell]
-            e = over_seeds([r for r in mine if r.rounds == mine[0].rounds])
+            e = over_seeds(_first_asked(results, cell))
             label = f"{switch}={grid.base.get(switch)} (base)" if cell == BASE else cell
             shown[switch].append((label, e.value, e.low, e.high))
-    untrained = [r for r in results if r.cell == UNTRAINED]
-    before = over_seeds([r for r in untrained if r.rounds == untrained[0].rounds])
-    axes = plots.intervals(shown, reference=before.value, reference_name=UNTRAINED)
-    plots.save(axes, out / "ablation.png")
+    untrained = over_seeds(_first_asked(results, UNTRAINED)).value
+    return plots.intervals(shown, reference=untrained, reference_name=UNTRAINED)
+
+
+def _first_asked(results: Sequence[Result], cell: str) -> list[Result]:
+    mine = [result for result in results if result.cell == cell]
+    return [result for result in mine if result.rounds == mine[0].rounds]
+
+
+def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
+    """Print and save table and figure."""
+    from rich import print
+
+    table = results_table(grid, results)
+    write_text(out / "table.txt", f"{table}\n")
+    plots.save(figure(grid, results), out / "ablation.png")
     print(table)
 
 

@@ -60,7 +60,8 @@ def check_prompt(text: str) -> str:
     content = user["content"]
     assert content.count("<progress>") == content.count("</progress>") == 1
     assert "<answer" not in content.lower() and "</answer" not in content.lower()
-    assert [x for x in content.splitlines() if x.strip().lower().startswith("round ")] == ["Round 2 of 3."]
+    rounds = [line for line in content.splitlines() if re.match(r"\s*round\s+\d+\s+of\s+\d+", line, re.IGNORECASE)]
+    assert rounds == ["Round 2 of 3."]
     content.encode()
     return content
 

@@ -1,6 +1,6 @@
 """Keep of finished runs what the notebooks show: `assets/recorded`, small, and without a path of the machine.
 
-    make recorded      # trains for more than an hour; then: python -m motif_lib.record runs
+    make recorded      # trains for more than an hour; then: python -m motif_lib.recorded runs
 
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
