@@ -84,11 +84,14 @@ def train_run(
         True if the run is complete, False if it was interrupted (Ctrl-C) and can go on.
 
     Raises:
-        RuntimeError: in one line, if a fault stopped the training; the same call goes on from the last checkpoint.
+        RuntimeError: in one line, if a fault stopped the training (the same call goes on from the last checkpoint), or
+            under a launcher of several processes.
         ValueError: if the model or the questions are not those that the run was begun with.
     """
     from motif_lib.samplers.out_of_memory import free_memory
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RuntimeError("a run folder is written by one process: for several, launch a script with MotifTrainer")
     other = {} if carry is progress_note else {"carry": name_of(carry)}
     out = open_run(out, {"recipe": asdict(recipe), "seed": seed, **other})
     if (out / "adapter").exists():

@@ -1,17 +1,30 @@
-"""The command line as a user runs it: in a process of its own."""
+"""The command line: help, errors, and what the commands print; the demo in a process of its own, as a user runs it."""
 
 import subprocess
 import sys
 
 import pytest
 
-from motif_lib.cli import printable
+from motif_lib.cli import main, printable
 
 
-def motif(*args, cwd=None, check=True):
-    result = subprocess.run(
-        [sys.executable, "-m", "motif_lib.cli", *map(str, args)], capture_output=True, text=True, cwd=cwd, timeout=500
-    )
+@pytest.fixture
+def motif(monkeypatch, capsys):
+    """Run a command: exit status (an error's line counts as its own status), stdout, stderr."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["motif", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+def process(*args, check=True):
+    command = [sys.executable, "-m", "motif_lib.cli", *map(str, args)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert not check or result.returncode == 0, result.stderr
     return result
 
@@ -23,32 +36,31 @@ def motif(*args, cwd=None, check=True):
         *("doctor", "grade", "pack"),
     ],
 )
-def test_every_command_has_help_with_an_example(command):
-    text = motif(*command.split(), "--help").stdout
-    assert "Example: motif" in text.replace("\n", " ")
+def test_every_command_has_help_with_an_example(motif, command):
+    status, text, _ = motif(*command.split(), "--help")
+    assert status == 0 and "Example: motif" in text.replace("\n", " ")
 
 
-def test_think_prints_every_round():
-    text = motif(
-        "think", "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?", "--temperature", 0
-    ).stdout
+def test_think_prints_every_round(motif):
+    question = "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
+    _, text, _ = motif("think", question, "--temperature", 0)
     assert [f"--- round {r}:" in text for r in (1, 2, 3)] == [True] * 3 and "\\boxed{17}" in text
 
 
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method; a second call trains nothing and prints the same table; another folder gives the same too."""
-    motif("demo", "--quick", "--out", tmp_path / "a")
+    process("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
     assert "MOTIF any round" in table and "12 steps" in table
     for name in ("accuracy_by_length.png", "learning_curves.png", "curves.json", "settings.json",
                  "motif-round-1/adapter/adapter_model.safetensors", "motif-any-round/traces.jsonl",
-                 "grpo/metrics.jsonl", "base/items.jsonl"):  # fmt: skip
+                 "grpo/metrics.jsonl", "base/test/items.jsonl"):  # fmt: skip
         assert (tmp_path / "a" / name).exists(), name
-    again = motif("demo", "--quick", "--out", tmp_path / "a")
+    again = process("demo", "--quick", "--out", tmp_path / "a")
     assert "Accuracy on held-out problems" in again.stdout and "step/s" not in again.stderr
     assert (tmp_path / "a" / "table.txt").read_text() == table
-    motif("demo", "--quick", "--out", tmp_path / "b")
+    process("demo", "--quick", "--out", tmp_path / "b")
     assert (tmp_path / "b" / "table.txt").read_text() == table
 
 
@@ -68,9 +80,15 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
         ),
     ],
 )
-def test_errors_are_one_line_and_exit_status_one_or_two(args, message):
-    result = motif(*args, check=False)
-    assert result.returncode in (1, 2) and message in result.stderr and "Traceback" not in result.stderr
+def test_an_error_is_one_line(motif, args, message):
+    status, _, err = motif(*args)
+    line = status if isinstance(status, str) else err
+    assert message in line and status not in (0, None) and "Traceback" not in line
+
+
+def test_an_error_ends_the_process_with_status_one_and_no_traceback():
+    result = process("train", "nothing", check=False)
+    assert result.returncode == 1 and "no recipe 'nothing'" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_terminal_escape_codes_of_a_model_are_shown_not_sent():

@@ -123,3 +123,10 @@ def test_a_run_does_not_go_on_with_other_questions(recipe, tmp_path, monkeypatch
     with pytest.raises(ValueError, match="was begun with .*: bring those back, .* or choose another folder") as error:
         runs.train_run(recipe, tmp_path / "run", questions=changed)
     assert "\n" not in str(error.value)
+
+
+def test_a_launcher_of_several_processes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RuntimeError, match="written by one process"):
+        runs.train_run(load_recipe("cpu"), tmp_path)
+    assert not list(tmp_path.iterdir())

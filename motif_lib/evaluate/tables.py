@@ -6,6 +6,7 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from motif_lib.terminal import printable
 
@@ -29,7 +30,7 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        def plain(text: str, **style: str) -> Text:
+        def plain(text: str, **style: Any) -> Text:
             return Text(printable(text), **style)
 
         table = RichTable(title=plain(self.title, style="bold"), title_justify="left")

@@ -123,7 +123,8 @@ def pretrain(out: str | Path, seed: int = 0, steps: int = STEPS) -> dict[str, fl
     model = Qwen2ForCausalLM(model_config(tokenizer)).to("cuda" if torch.cuda.is_available() else "cpu")
     optimizers = make_optimizers(model)
     schedules = [get_cosine_schedule_with_warmup(optimizer, WARMUP, steps) for optimizer in optimizers]
-    data, examples, losses = batches(tokenizer, seed), 0, []
+    data, examples = batches(tokenizer, seed), 0
+    losses: list[float] = []
     bar = trange(steps, desc="pretrain motif-tiny", mininterval=2)
     for _ in bar:
         batch, count = next(data)
