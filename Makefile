@@ -19,7 +19,7 @@ test-fast: .venv/test.done
 	$(BIN)/python -m pytest tests -m "not slow and not browser"
 
 notebooks: .venv/test.done
-	$(BIN)/python -m motif_lib.build_notebooks build notebooks/01_context_limits.py notebooks/03_rewards.py notebooks/04_advantage_and_loss.py
+	$(BIN)/python -m motif_lib.build_notebooks build
 
 # The runs that the notebooks show, made again: some two hours on two CPU cores; what was stopped goes on.
 recorded: .venv/notebook.done

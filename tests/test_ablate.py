@@ -10,6 +10,8 @@ from motif_lib import ablate, demo
 from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
 
+pytestmark = pytest.mark.slow
+
 BASE = {"credit": "any", "num_rounds": 2, "carry": "progress_note"}
 
 

@@ -13,6 +13,8 @@ from motif_lib.recipe import Recipe
 from motif_lib.records import Question
 from motif_lib.runs import make_trainer
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 30)]
 
 

@@ -69,6 +69,7 @@ def check(rows, mean, variance):
     assert rows.var(0) == pytest.approx(variance, rel=0.1)
 
 
+@pytest.mark.slow
 # grad J = (P1 (1 - P1) P2, P1 P2 (1 - P2)) = (0.12, 0.1). Second moments of g Q, round 1: P1 (1 - P1)^2 E[Q^2 | up],
 # where E[Q^2 | up] = P2^2 + P2 (1 - P2) / k, so 0.072 for k = 1 and 0.045 for k = 4; round 2: P1 P2 (1 - P2)^2 = 0.05.
 @pytest.mark.parametrize(
@@ -87,6 +88,7 @@ def test_credits_without_a_baseline(credit, k, mean, second):
     assert rewards.mean() == pytest.approx(P1 * P2, abs=0.01)
 
 
+@pytest.mark.slow
 # With m = 2 and k = 1 the row gives x = g (Q - Q') / 2, of half the mean. E[x^2], round 1: (E[g^2 Q] - 2 J E[g^2 Q] +
 # J E[g^2]) / 4 = (0.072 - 0.4 * 0.072 + 0.2 * 0.24) / 4 = 0.0228. Round 2, one note for the group ("any"): g^2 = 0.25,
 # P1 P(a2 != a2') / 4 = 0.05, so 0.0125. With a trajectory for each row ("all"): E[(Q - Q')^2] = 2 J (1 - J) = 0.32, so
@@ -104,6 +106,7 @@ def test_credits_with_the_group_mean(credit, mean, second):
     check(rows, mean, np.array(second) - np.square(mean))
 
 
+@pytest.mark.slow
 # J = P1 + (1 - P1) P2 = 0.7, grad J = (P1 (1 - P1) (1 - P2), (1 - P1) P2 (1 - P2)) = (0.12, 0.15); half of it for a
 # drawn round, and (m - 1) / m = 1/2 for the group mean. Rounds of a stopped trajectory drawn twice as often would give
 # P1 (1 - P1) (1 - P2 / 2) / 2 = 0.09 in place of 0.06.

@@ -110,6 +110,7 @@ def test_every_record_comes_back_from_disk(text):
     assert sum(1 for _ in open("t.jsonl", "rb")) == 2, "one line each"
 
 
+@pytest.mark.slow
 def test_html_stays_text_in_every_widget():
     for text in CORPUS:
         for name, panel in panels(text).items():

@@ -12,10 +12,11 @@ import pytest
 
 from motif_lib.models import TINY_FOLDER
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 @pytest.mark.parametrize(
     "work, count, expected, megabytes",
@@ -34,7 +35,6 @@ def test_load_stays_within_time_and_memory(tmp_path, work, count, expected, mega
     assert found["MB peak"] < megabytes and found["seconds"] < 120
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads shared memory from /proc")
 def test_notebook_kernels_share_what_they_only_read(tmp_path):
     """Three kernels with the model take less together than three times what each maps: libraries count once."""

@@ -6,6 +6,8 @@ import torch
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.out_of_memory import smaller_when_full
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [[5 + i] * (3 + i % 4) for i in range(12)]
 ERRORS = [
     torch.OutOfMemoryError("CUDA out of memory."),

@@ -23,6 +23,8 @@ from motif_lib import runs
 from motif_lib.models import TINY_FOLDER, load_model
 from motif_lib.recipe import load_recipe
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(motif_lib.__file__).parent
 ROOT = PACKAGE.parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))

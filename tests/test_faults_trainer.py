@@ -12,6 +12,8 @@ from motif_lib.checkpoints import SEAL, damage
 from motif_lib.models import lora_config
 from motif_lib.trainer import MotifTrainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make(random_model, tokenizer, tmp_path):

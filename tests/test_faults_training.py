@@ -24,6 +24,8 @@ from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.trainer import MotifTrainer
 
+pytestmark = pytest.mark.slow
+
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and reads /proc")
 
 

@@ -14,7 +14,7 @@ from motif_lib.build_notebooks import read_source
 from motif_lib.checks.probe import checks_of
 from motif_lib.grade import Grade, grade, grade_notebook, read_cells, summary, to_csv
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 IMPORT = "from motif_lib.checks import context as checks"
 ROOM = "def room(prompt_tokens, budget, window):\n    return max(0, min(budget, window - prompt_tokens))"
 CACHE = """def cache_bytes(config, tokens, bytes_per_number):

@@ -13,6 +13,8 @@ from motif_lib.protocol import reply_text
 from motif_lib.verify import verify, verify_many
 from motif_lib.verify.pool import Pool, Worker
 
+pytestmark = pytest.mark.slow
+
 EASY = (r"2\sqrt{2}", r"\sqrt{8}")
 TOWER = ("2k", "9^{9^{9^{9}}}")
 

@@ -6,7 +6,7 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from motif_lib.terminal import printable
 
@@ -20,7 +20,7 @@ class Table:
     rows: Sequence[tuple[str, ...]]
     notes: Sequence[str] = ()
 
-    def sides(self) -> list[str]:
+    def sides(self) -> list[Literal["left", "right"]]:
         """Where the cells of each column stand: "right" for numbers, "left" for labels and text."""
         numbers = [all(_is_number(row[i]) for row in self.rows) for i in range(1, len(self.columns))]
         return ["left", *("right" if number else "left" for number in numbers)]
