@@ -96,7 +96,7 @@ print(f"motif-tiny writes {speed:,.0f} tokens a second here")
 # %% tags=["nbval-ignore-output"]
 import re
 
-PACE = 2_150  # tokens a second on the machine where those minutes were measured (our run)
+PACE = 6_000  # tokens a second on the machine where those minutes were measured (our run)
 rows = []
 for path in sorted(Path.cwd().glob("0*.ipynb")):
     for stated in re.findall(r"\b(\d+) minutes?\b.*[CG]PU", path.read_text(encoding="utf-8"))[:1]:
@@ -121,7 +121,7 @@ Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estima
 # %%
 from motif_lib.tasks import ledger
 
-row = ledger.problems("train", size=1, seed=SEED, steps=(5, 5))[0].row()
+row = ledger.problems("train", size=1, seed=SEED, steps=(8, 8))[0].row()
 print(row["question"], row["answer"], sep="\n\n")
 
 # %% [markdown]
@@ -129,7 +129,7 @@ print(row["question"], row["answer"], sep="\n\n")
 # user message holds the question, from round 2 on a note, and which round it is.
 
 # %%
-(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(5, 5))
+(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(8, 8))
 for message in messages(question.text, round=1, num_rounds=ROUNDS):
     print(f"[{message['role']}]\n{message['content']}\n")
 
@@ -146,6 +146,9 @@ for reply in trajectory.replies:
 print(f"--- gold answer: {question.gold}")
 
 # %% [markdown]
+# It stops after a single step, its favourite habit, and leaves too much for the last round. (The note may also name the
+# wrong thing, stamps for books: no answer depends on that word, and so small a model never learned to copy it.)
+#
 # **Rewards.** A group is m replies to one question. From each, k trajectories are rolled out to the last round; a
 # right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean. How well did the future
 # of this reply go? That is MOTIF's reward.

@@ -55,6 +55,9 @@ first = sampler([chat])[0]
 print(chat[-1]["content"], first.text, sep="\n\n")
 
 # %% [markdown]
+# (The note may name the wrong thing, stamps for books: no answer depends on that word, and this small model never
+# learned to copy it. What counts is the total and the day.)
+#
 # Round 2 is a **new context**. It holds the question again and, inside `<progress>`, the note. The reasoning of round
 # 1 is gone.
 

@@ -163,7 +163,7 @@ for size in (1, 4, 16, 64):
 # rolled out. Sixteen rewards of k = 4 from the same state:
 
 # %% tags=["nbval-ignore-output"]
-from motif_lib import LocalSampler, branch, load_recipe, load_task
+from motif_lib import LocalSampler, branch, load_recipe, load_task, lora_config, read_traces
 from motif_lib.records import Trajectory
 from motif_lib.rewards.future import outcomes_of
 from motif_lib.rounds import advance
@@ -381,10 +381,9 @@ import tempfile
 
 from transformers import PrinterCallback
 
-from motif_lib import lora_config, read_traces
-
 sizes = dict(num_generations=m, num_trajectories=k, per_device_train_batch_size=4 * m, traced_questions=4)
-config = load_recipe("cpu").with_train(**sizes, max_steps=1).config(tempfile.mkdtemp(), seed=SEED)
+usual = dict(scale_rewards="group", reward_weights=None)  # TRL's defaults; notebook 05 says why the recipe has others
+config = load_recipe("cpu").with_train(**sizes, **usual, max_steps=1).config(tempfile.mkdtemp(), seed=SEED)
 questions = load_task("ledger", split="train", size=4, seed=SEED, steps=(2, 4))
 trainer = Watched(model, config, questions, (), processing_class=tokenizer, peft_config=lora_config(16))
 trainer.remove_callback(PrinterCallback)  # the table below says it

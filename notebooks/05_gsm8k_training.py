@@ -53,12 +53,12 @@ disable_progress_bar()  # of the weights
 # %%
 from motif_lib.recipe import FOLDER
 
-print(f"{'recipe':8}{'model':28}{'task':8}{'m':>3}{'k':>3}{'n':>3}{'tokens a round':>16}{'replies':>9}")
+print(f"{'recipe':10}{'model':28}{'task':8}{'m':>3}{'k':>3}{'n':>3}{'tokens a round':>16}{'replies':>9}")
 for file in sorted(FOLDER.glob("*.yaml")):
     found = load_recipe(file)
     m, k, n = (found.train[key] for key in ("num_generations", "num_trajectories", "num_rounds"))
     budget = found.train["max_completion_length"]
-    print(f"{file.stem:8}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
+    print(f"{file.stem:10}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
 # The `cpu` recipe takes 8 questions a step and 50 steps, too long for a lesson. So we make it smaller: 4 questions a
@@ -152,8 +152,8 @@ grpo.train()
 assert grpo.state.global_step == grpo.state.max_steps
 
 # %% [markdown]
-# The reward is not zero although few problems fit: replies in the right format earn up to 1.5 points whatever their
-# answer. The metric `motif/accuracy` counts right answers only; the table further down shows it.
+# The reward is not zero although few problems fit: replies in the right format earn up to 1.5 points, here at weight
+# 0.2, whatever their answer. The metric `motif/accuracy` counts right answers only; the table further down shows it.
 #
 # **MOTIF**: three rounds of the same size. A run on a shared machine gets interrupted. The stop button of the notebook
 # (or Ctrl-C) ends the run after the step it is in and writes a checkpoint. Here a callback presses it in step 3.
@@ -237,15 +237,13 @@ for lengths in ([6, 6, 6, 6], [3, 6, 6, 6]):
 # ### Exercise 1: groups without signal
 #
 # *Difficulty 1 of 5, 5 minutes.* Write the metric. `rewards` is a flat list in which the m rewards of a group
-# follow each other; return the share of groups whose rewards are all equal.
+# follow each other; return the share of groups whose rewards are all equal. The check runs it on small batches, each
+# made to catch one mistake.
 
 # %%
 def groups_without_signal(rewards, m):
     return None  # your turn
 
-
-# %% [markdown]
-# The check runs your function on small batches, each made to catch one mistake.
 
 # %%
 from motif_lib.checks import training as checks
@@ -287,6 +285,28 @@ for ended, name in ((True, "ended by itself"), (False, "cut off")):
     print(f"round-1 replies that were {name:16}: {len(rewards):4}  {mean}")
 
 # %% [markdown]
+# ### "The reward rises and the answers get worse."
+#
+# Our first runs did that: accuracy rose for seven steps and then fell below the untrained model's (`LOG.md`). Take the
+# last round of a problem that is not half done. Nothing can save it, every outcome is 0. But some replies give up after
+# two steps and close their answer, format reward 1.5; others go on until the budget cuts them, 0.25 for two tags.
+#
+# *Predict:* GRPO divides by the spread of the group. How large are the advantages of those who gave up?
+
+# %%
+formats = torch.tensor([[1.5, 1.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]])
+outcomes = torch.tensor([[2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])  # another group: right or wrong, format alike
+for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided, format at 0.2", 0.2, False)):
+    given_up, right = group_advantages(weight * formats, scale)[0, 0], group_advantages(outcomes, scale)[0, 0]
+    print(f"{name:27}: advantage of giving up {given_up:+.2f}, of a right answer {right:+.2f}")
+
+# %% [markdown]
+# Divided by the spread, giving up in good format counts as much as a right answer, and the model may learn it, also
+# where it could have finished. The `cpu` recipe therefore sets `scale_rewards: none` (as Dr. GRPO does, arXiv
+# 2503.20783) and a small `reward_weights` for the format. The arithmetic is certain; how much it costs in training is
+# not: in the recorded ablation (notebook 07, section 6) dividing did worse in every one of three seeds, and still the
+# interval of the difference includes zero.
+#
 # ## 4. Recorded runs
 #
 # The package holds runs of the whole `cpu` recipe, made with `motif demo` and, with three seeds, `motif experiment`.
@@ -323,15 +343,13 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 # ### Exercise 2: a curve one can read
 #
 # *Difficulty 1 of 5, 5 minutes.* Rewards of single steps jump. Write `smoothed(values, width)`: at each step the
-# mean of the last `width` values, or of all there are in the first steps.
+# mean of the last `width` values, or of all there are in the first steps. Ends are where such functions go wrong; the
+# check looks there.
 
 # %%
 def my_smoothed(values, width):
     return None  # your turn
 
-
-# %% [markdown]
-# Ends are where such functions go wrong; the check looks there.
 
 # %%
 checks.check_smoothed(my_smoothed)
@@ -365,6 +383,10 @@ display(results_table(results))
 print("\n".join(answers(results)))
 
 # %% [markdown]
+# Before you believe the last two lines, look at the first row: over three rounds the *untrained* model is ahead of GRPO
+# already. On this task the paper's question is too easy to say anything. What the table does show: credit for any round
+# ends high in every seed, credit for round 1 does not.
+#
 # The range over seeds is part of the result. Ours is a small model on a task that was made not to fit into one round:
 # it shows the mechanism, and nothing about the size of the effect on GSM8K or MATH.
 #

@@ -106,8 +106,9 @@ axes.set_title("grey: base, orange: GRPO, light blue: MOTIF", fontsize=10)
 axes.figure
 
 # %% [markdown]
-# *Figure 1: accuracy against tokens spent, 27 problems, live.* With so few problems the intervals in the tables are
-# wide; `motif demo` and `motif experiment` ask 200.
+# *Figure 1: accuracy against tokens spent, 27 problems, live.* The one-round points of the three models lie on top of
+# each other: training changed what they do over several rounds, and nothing else. With so few problems the intervals in
+# the tables are wide; `motif demo` and `motif experiment` ask 200.
 #
 # ## 3. Why 30 problems decide little
 #

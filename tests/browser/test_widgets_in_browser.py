@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-ROOT_NOTEBOOK = "03_rewards"
+ROOT_NOTEBOOK = "02_multi_round_thinking"
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
@@ -123,11 +123,9 @@ def test_notebook_in_lab(page, lab, outside, folder):
     if not (folder / f"{ROOT_NOTEBOOK}.ipynb").exists():
         pytest.fail(f"notebooks/{ROOT_NOTEBOOK}.py is missing")
     run_all(page, lab, ROOT_NOTEBOOK)
-    lab = panel(page, "reply")
-    lab.scroll_into_view_if_needed()
-    table = lab.locator(".motif table")
-    before = table.inner_text()
-    lab.locator("textarea").fill("<answer>no number here</answer>")
-    page.keyboard.press("Tab")
-    expect(table).not_to_have_text(before)
+    stepper = panel(page, "round")
+    stepper.scroll_into_view_if_needed()
+    expect(stepper.locator(".motif")).to_contain_text("round 1 of 3")
+    stepper.locator(".motif-next").click()
+    expect(stepper.locator(".motif")).to_contain_text("round 2 of 3")
     assert outside == []

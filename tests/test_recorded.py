@@ -1,0 +1,47 @@
+"""What the package keeps of runs: complete, small, loadable, and without a path of the machine that made it."""
+
+import json
+import re
+
+import pytest
+
+from motif_lib.recorded import KEPT, RECORDED, record
+
+LIMIT = 16 * 2**20  # bytes of all recorded runs
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A made-up folder with a file for every pattern, and one that is not kept."""
+    for name, patterns in KEPT.items():
+        for pattern in patterns:
+            path = tmp_path / "runs" / name / pattern.replace("motif-*", "motif-any").replace("*", "any")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('{"base_model_name_or_path": "/home/someone/motif-tiny", "r": 16}')
+    (tmp_path / "runs" / "demo" / "any" / "checkpoint-20").mkdir()
+    return tmp_path / "runs"
+
+
+def test_the_patterns_are_kept_and_the_path_of_the_base_is_not(runs, tmp_path):
+    files = record(runs, tmp_path / "out")
+    assert len(files) == sum(map(len, KEPT.values()))
+    assert not list((tmp_path / "out").rglob("checkpoint-*"))
+    settings = json.loads((tmp_path / "out/demo/any/adapter/adapter_config.json").read_text())
+    assert settings == {"base_model_name_or_path": "motif-tiny", "r": 16}
+
+
+def test_an_unfinished_run_is_refused_and_what_is_there_stays(runs, tmp_path):
+    record(runs, tmp_path / "out")
+    (runs / "experiment" / "results.jsonl").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no results\.jsonl: finish that run first"):
+        record(runs, tmp_path / "out")
+    assert (tmp_path / "out" / "experiment" / "results.jsonl").exists()
+
+
+def test_the_package_holds_all_of_it_small_and_without_a_path():
+    files = [path for path in RECORDED.rglob("*") if path.is_file()]
+    assert {path.relative_to(RECORDED).parts[0] for path in files} == KEPT.keys()
+    assert sum(path.stat().st_size for path in files) < LIMIT
+    for path in files:
+        if path.suffix in (".json", ".jsonl", ".txt"):
+            assert not re.search(r'"/(home|root|tmp|work|Users)', path.read_text(encoding="utf-8")), path
