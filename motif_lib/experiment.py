@@ -44,7 +44,7 @@ class Result:
 def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None) -> list[Result]:
     """Train every method with every seed and evaluate its checkpoints; returns and writes the results."""
     recipe = recipe or load_recipe("cpu")
-    steps = round(SHARE * recipe.train["max_steps"])
+    steps = max(1, round(SHARE * recipe.train["max_steps"]))
     recipe = recipe.with_train(save_steps=steps, save_total_limit=None)
     out = open_run(out, {"experiment": 1, "recipe": asdict(recipe)})
     started, results = time.perf_counter(), []
@@ -102,7 +102,7 @@ def answers(results: Sequence[Result]) -> list[str]:
     score = {(r.seed, r.method, r.questions): r.right / r.total for r in results}
     seeds = sorted({r.seed for r in results})
     lines = []
-    for method in (m for m in METHODS if m != "GRPO"):
+    for method in (m for m in dict.fromkeys(r.method for r in results) if m != "GRPO"):
         reached = sum(score[s, method, few] >= score[s, "GRPO", most] for s in seeds)
         lines.append(f"{method} with {few} questions reaches GRPO with {most} in {reached} of {len(seeds)} seeds.")
     return lines

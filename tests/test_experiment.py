@@ -1,0 +1,43 @@
+"""The experiment over seeds: its table and its answers by hand, and a small one run, stopped and resumed."""
+
+import pytest
+
+from motif_lib import experiment
+from motif_lib.experiment import Result, answers, pooled, read_results, results_table, run_experiment
+from motif_lib.recipe import load_recipe
+
+RESULTS = [
+    *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
+    *(Result(0, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 50), (100, 80))),
+    *(Result(1, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 49), (100, 90))),
+]
+
+
+def test_seeds_are_pooled_and_kept_apart():
+    estimate, seeds = pooled(RESULTS, "MOTIF round 1", 100)
+    assert (estimate.value, estimate.n, seeds) == (0.85, 200, [0.8, 0.9])
+    rows = {row[0]: row[1:] for row in results_table(RESULTS).rows}
+    assert rows["100"] == ("50.0 (50.0 to 50.0)", "85.0 (80.0 to 90.0)")
+    assert rows["15"] == ("20.0 (20.0 to 20.0)", "49.5 (49.0 to 50.0)")
+
+
+def test_few_questions_are_held_against_all_of_the_baseline_seed_by_seed():
+    """Equal counts as reached; the other method has no results here and is not asked for."""
+    only = [result for result in RESULTS if result.method in ("GRPO", "MOTIF round 1")]
+    assert answers(only) == ["MOTIF round 1 with 15 questions reaches GRPO with 100 in 1 of 2 seeds."]
+
+
+@pytest.mark.slow
+def test_a_small_experiment_runs_and_goes_on_to_the_same_results(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "TEST_SIZE", 9)
+    small = load_recipe("cpu").with_train(max_steps=2, per_device_train_batch_size=8, num_trajectories=1)
+    results = run_experiment(tmp_path / "a", seeds=[0], recipe=small)
+    assert [(r.method, r.questions) for r in results] == [
+        (method, questions) for method in experiment.METHODS for questions in (0, 1, 2)
+    ]
+    assert read_results(tmp_path / "a" / "results.jsonl") == results
+    (tmp_path / "a" / "results.jsonl").unlink()
+    stopped = tmp_path / "a" / "seed0" / "motif-any-round"
+    (stopped / "test-2" / "items.jsonl").unlink()
+    assert run_experiment(tmp_path / "a", seeds=[0], recipe=small) == results
+    assert (tmp_path / "a" / "accuracy_by_questions.png").exists()
