@@ -162,6 +162,7 @@ def test_tables_and_lines_for_a_terminal_are_printable(text):
     assert "<" not in safe(text) and '"' not in safe(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [t for t in CORPUS if "\x00" not in t and t], ids=lambda t: ascii(t[:20]))
 def test_no_name_leads_out_of_its_folder_or_to_the_terminal(text, monkeypatch, capsys):
     """As a task, a split and a recipe: refused, in one printable line."""

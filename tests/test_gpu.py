@@ -132,6 +132,7 @@ def run_with_a_stand_in(tmp_path, code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_unsloth_is_imported_before_what_it_patches(tmp_path):
     code = """
 from pathlib import Path

@@ -55,6 +55,7 @@ def test_a_complete_run_leaves_adapter_metrics_and_traces(recipe, tmp_path):
     assert json.loads((out / "settings.json").read_text())["recipe"]["lora_rank"] == 4
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monkeypatch, capsys):
     """The signal arrives in step 2; the run that goes on must equal one that was never stopped."""
     assert runs.train_run(recipe, tmp_path / "whole", questions=QUESTIONS)

@@ -90,6 +90,7 @@ def test_tries_are_bounded_and_the_last_error_is_told():
         assert len(server.bodies) == 3 and "\n" not in str(error.value) and "\x1b" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_pauses_grow_and_the_servers_wish_is_kept():
     with serving(lambda body, handler: (503, b"")) as server:
         with pytest.raises(RuntimeError):
@@ -202,6 +203,7 @@ def test_concurrency_is_used_and_bounded():
         assert texts == [f"q{i}" for i in range(24)] and 2 <= server.most_busy <= 4
 
 
+@pytest.mark.slow
 def test_more_in_flight_than_httpx_allows_by_itself():
     def answer(body, handler):
         time.sleep(1.0)

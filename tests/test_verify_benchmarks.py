@@ -91,6 +91,7 @@ def test_every_gold_and_its_rewrites_are_right(benchmark_data, task):
     assert not failed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_no_gold_is_right_for_the_next_row(benchmark_data, task):
     own = golds(benchmark_data, task)
