@@ -17,8 +17,8 @@ from motif_lib.gpu import INSTALL
 from motif_lib.gpu_memory import PRESETS, to_load
 from motif_lib.machine import PACKAGE, Facts, Gpu, bounds, look, normalised
 from motif_lib.recipe import FOLDER, Recipe, load_recipe
+from motif_lib.recorded import RECORDED
 
-RECORDED = PACKAGE / "assets" / "recorded"
 MIN_DISK = 2 * 2**30  # the environment itself takes 1.9 GB (README)
 MIN_MEMORY = 2 * 2**30
 GENERATED = ("ledger", "gsm_symbolic")  # tasks that need no file
@@ -163,7 +163,7 @@ def _notebooks(facts: Facts) -> Iterator[Finding]:
         yield Finding("notebooks", "CPU", "does not run", "none here: start in the folder that holds notebooks/")
     for path in found:
         missing = [f"install {', '.join(tools)}: pip install motif_lib[notebook]"] if tools else []
-        if '\\"recorded\\"' in path.read_text(encoding="utf-8") and not RECORDED.exists():
+        if "motif_lib.recorded" in path.read_text(encoding="utf-8") and not RECORDED.exists():
             missing.append("recorded runs are not in this installation: take the newest version of the package")
         yield Finding(f"notebook {path.stem}", "CPU", "does not run" if missing else "runs", "; ".join(missing))
 

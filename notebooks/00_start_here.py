@@ -33,14 +33,13 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-import motif_lib
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, think
 from motif_lib.evaluate.tables import Table
+from motif_lib.recorded import RECORDED
 
 SEED = 0
 recipe = load_recipe("cpu")
 BUDGET, ROUNDS = recipe.train["max_completion_length"], recipe.train["num_rounds"]
-RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo"
 disable_progress_bar()  # of the weights
 
 # %% [markdown]
@@ -201,7 +200,7 @@ Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name 
 # %%
 from motif_lib.evaluate import Report, compare
 
-base, trained = (Report.load(RECORDED / name / "test") for name in ("base", "motif-any-round"))
+base, trained = (Report.load(RECORDED / "demo" / name / "test") for name in ("base", "motif-any-round"))
 compare(base, trained).table()
 
 # %% [markdown]

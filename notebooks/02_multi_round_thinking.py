@@ -202,9 +202,7 @@ Table("What is handed on (means)", columns, [row(round) for round in range(1, RO
 # Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
 
 # %%
-from pathlib import Path
-
-import motif_lib
+from motif_lib.recorded import RECORDED
 from motif_lib.records import read_traces
 from motif_lib.verify import verify
 from motif_lib.widgets import round_stepper
@@ -214,8 +212,7 @@ def outcome(trajectory):
     return float(verify(trajectory.final, trajectory.question.gold, "ledger").correct or 0)
 
 
-run = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo" / "motif-any-round"
-recorded = read_traces(run / "traces.jsonl")[:8]
+recorded = read_traces(RECORDED / "demo" / "motif-any-round" / "traces.jsonl")[:8]
 live = [t for t in trajectories if t.question.length > 3][:12]
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 

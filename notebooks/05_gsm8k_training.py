@@ -34,13 +34,12 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-import motif_lib
 from motif_lib import MotifTrainer, load_model, load_recipe, lora_config
+from motif_lib.recorded import RECORDED
 
 SEED = 0
 RECIPE = "cpu"
 OUT = Path(tempfile.mkdtemp())
-RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded"
 disable_progress_bar()  # of the weights
 
 # %% [markdown]

@@ -27,18 +27,15 @@ if importlib.util.find_spec("motif_lib") is None:
 
 # %%
 # %matplotlib inline
-from pathlib import Path
-
 from IPython.display import display
 from transformers.utils.logging import disable_progress_bar
 
-import motif_lib
 from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, plots
 from motif_lib.evaluate import Report, budget_matched, compare, evaluate, regrade
 from motif_lib.evaluate.tables import Table
+from motif_lib.recorded import RECORDED
 
 SEED, BUDGET, WINDOW = 0, load_recipe("cpu").train["max_completion_length"], 320
-RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded" / "demo"
 FOLDERS = {"base": "base", "GRPO": "grpo", "MOTIF": "motif-any-round"}
 disable_progress_bar()  # of the weights
 
@@ -54,7 +51,7 @@ disable_progress_bar()  # of the weights
 # %%
 from motif_lib.demo import results_table
 
-reports = {name: Report.load(RECORDED / folder / "test") for name, folder in FOLDERS.items()}
+reports = {name: Report.load(RECORDED / "demo" / folder / "test") for name, folder in FOLDERS.items()}
 display(results_table(reports))
 
 # %% [markdown]
@@ -79,7 +76,7 @@ from functools import partial
 questions = load_task("ledger", size=27, seed=1, steps=(4, 12))
 budgets, rows, notes = {}, [], []
 for name, folder in FOLDERS.items():
-    loaded = load_model(adapter=None if name == "base" else RECORDED / folder / "adapter")
+    loaded = load_model(adapter=None if name == "base" else RECORDED / "demo" / folder / "adapter")
     make_sampler = partial(LocalSampler, *loaded)  # still lacks the tokens of a reply
     budgets[name] = budget_matched(questions, make_sampler, 3, BUDGET, WINDOW, progress=False)
     table = budgets[name].table()
@@ -294,7 +291,7 @@ print(Counter(item.reasons[0] for item in reports["MOTIF"].items if not item.cor
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.widgets import round_stepper
 
-_, records = read_run(RECORDED / "motif-any-round" / "test")
+_, records = read_run(RECORDED / "demo" / "motif-any-round" / "test")
 wrong = [trajectory_of(record) for record in records if not record["verdict"]["correct"]]
 round_stepper(wrong, outcome=lambda trajectory: 0.0)
 
@@ -315,7 +312,7 @@ def digits_anywhere(replies, golds, task):
     return [Verdict(gold in reply, "its digits occur", None, gold) for reply, gold in zip(replies, golds)]
 
 
-lenient = {name: regrade(RECORDED / folder / "test", digits_anywhere) for name, folder in FOLDERS.items()}
+lenient = {name: regrade(RECORDED / "demo" / folder / "test", digits_anywhere) for name, folder in FOLDERS.items()}
 rows = [(name, str(reports[name].accuracy), str(lenient[name].accuracy)) for name in FOLDERS]
 display(Table("The same replies, two verifiers", ("", "last box, verified", "digits anywhere"), rows))
 assert all(lenient[name].accuracy.value >= reports[name].accuracy.value for name in FOLDERS)
@@ -324,7 +321,7 @@ assert all(lenient[name].accuracy.value >= reports[name].accuracy.value for name
 # A few replies that only the lenient rule calls right:
 
 # %%
-_, records = read_run(RECORDED / "base" / "test")
+_, records = read_run(RECORDED / "demo" / "base" / "test")
 pairs = zip(records, lenient["base"].items, strict=True)
 false_hits = [record for record, item in pairs if item.correct[0] and not record["verdict"]["correct"]]
 for record in false_hits[:4]:

@@ -27,19 +27,16 @@ if importlib.util.find_spec("motif_lib") is None:
 
 # %%
 # %matplotlib inline
-from pathlib import Path
-
 from IPython.display import display
 from transformers.utils.logging import disable_progress_bar
 
-import motif_lib
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, plots, think
 from motif_lib.evaluate import evaluate
 from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import reply_text
+from motif_lib.recorded import RECORDED
 
 SEED, BUDGET = 0, load_recipe("cpu").train["max_completion_length"]
-RECORDED = Path(motif_lib.__file__).parent / "assets" / "recorded"
 disable_progress_bar()  # of the weights
 
 # %% [markdown]

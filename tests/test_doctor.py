@@ -128,7 +128,7 @@ def test_notebooks(tmp_path, monkeypatch):
     """One replays recorded runs, and they are missing; without a kernel none runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "RECORDED", tmp_path / "recorded")
-    for name, source in (("01_a", "1"), ("02_b", 'Path("assets") / "recorded"')):
+    for name, source in (("01_a", "1"), ("02_b", "from motif_lib.recorded import RECORDED")):
         (tmp_path / f"{name}.ipynb").write_text(json.dumps({"cells": [{"source": source}]}))
     assert finding(LAPTOP, "notebook 01_a").verdict == "runs"
     assert finding(LAPTOP, "notebook 02_b").verdict == "does not run"
