@@ -27,6 +27,7 @@ _HOMES = {
     "branch": "rounds",
     "ScriptedSampler": "samplers.base",
     "LocalSampler": "samplers.local",
+    "make_sampler": "samplers.choice",
     "load_task": "tasks",
     "format_reward": "rewards.format",
     "FutureAccuracy": "rewards.future",

@@ -83,7 +83,7 @@ def run_bench(
         recipe: two of its steps are run, the first of them to warm up.
         name: of the recipe, for the tables.
         out: file for the numbers, as JSON.
-        batches: rows decoded together, for the batched sampler.
+        batches: rows decoded together; those above the recipe's `rollout_batch_size` are left out.
     """
     from motif_lib.runs import make_trainer
 
@@ -91,9 +91,10 @@ def run_bench(
         trainer = make_trainer(recipe.with_train(save_strategy="no"), Path(folder), 0, recipe.load_questions(), "bench")
         steps = recipe.train.get("max_steps", trainer.args.max_steps)
         bandwidth = measure_bandwidth(trainer.accelerator.device)
-        speeds = measure_sampling(trainer, bandwidth, batches)
         step = measure_step(trainer)
-    peak, estimate = peak_memory(), None
+        peak, estimate = peak_memory(), None  # of training: the samplers below take memory of their own
+        rows = trainer.args.rollout_batch_size
+        speeds = measure_sampling(trainer, bandwidth, [batch for batch in batches if batch <= rows] or [rows])
     if peak is not None and "window" in recipe.load:
         estimate = for_recipe(recipe, trainer.args, Shape.of(trainer.model.config)).total
     device = device_name(trainer.accelerator.device)

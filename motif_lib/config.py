@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from trl import GRPOConfig
 
@@ -14,6 +15,15 @@ POLICIES = ("current", "base")
 def _check(ok: bool, message: str) -> None:
     if not ok:
         raise ValueError(message)
+
+
+def check_vllm(args: Any) -> None:
+    """Raise a ValueError if replies of one group would need prompts of their own and TRL's vLLM gives them one."""
+    _check(
+        not (args.credit == "all" and args.use_vllm),
+        "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
+        "use_vllm=False, or leave fast_inference out",
+    )
 
 
 @dataclass
@@ -53,6 +63,13 @@ class MotifConfig(GRPOConfig):
         default=2.0, metadata={"help": "reward of a right final answer (reference code: 2); a wrong one earns 0"}
     )
     rollout_batch_size: int = field(default=256, metadata={"help": "most replies decoded together"})
+    sampler: str | None = field(
+        default=None,
+        metadata={
+            "help": "`local`, `generate`, `graph` (CUDA graphs and a merged 16-bit copy) or `vllm` (Unsloth's "
+            "fast_inference); None: the one that suits the model and machine (motif_lib.samplers.choice)"
+        },
+    )
     traced_questions: int = field(default=1, metadata={"help": "questions of each step written to traces.jsonl"})
 
     def __post_init__(self) -> None:
@@ -61,11 +78,7 @@ class MotifConfig(GRPOConfig):
         _check(self.num_generations >= 2, f"num_generations={self.num_generations}: a group needs m >= 2 replies")
         _check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
         _check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
-        _check(
-            not (self.credit == "all" and self.use_vllm),
-            "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
-            "use_vllm=False",
-        )
+        check_vllm(self)
         local = self.per_device_train_batch_size * (self.steps_per_generation or self.gradient_accumulation_steps)
         _check(
             local % self.num_generations == 0,

@@ -37,18 +37,22 @@ def import_unsloth() -> None:
     import unsloth  # noqa: F401
 
 
-def load(source: str, revision: str | None, four_bit: bool, window: int) -> tuple[Any, Any]:
-    """`(model, tokenizer)` through `FastLanguageModel`, in 4-bit or 16-bit.
+def load(
+    source: str, revision: str | None, four_bit: bool, window: int, fast_inference: bool, max_lora_rank: int
+) -> tuple[Any, Any]:
+    """`(model, tokenizer)` through `FastLanguageModel`; arguments as in `load_model`.
 
-    Args:
-        source: a folder or a Hub id. In 4-bit Unsloth takes its own packed mirror of a Hub model, if it has one.
-        revision: Hub revision to pin; the mirror has other revisions, so none is taken then.
-        four_bit: 4-bit weights.
-        window: longest prompt and reply together, in tokens; no more than the model was made for.
+    In 4-bit Unsloth takes its own packed mirror of a Hub model, if it has one; it has other revisions, so a pinned
+    `revision` takes none. `window` is cut to what the model was made for.
+
+    Raises:
+        RuntimeError: if vLLM is wanted and missing, or the model does not fit.
     """
     from transformers import AutoConfig
     from unsloth import FastLanguageModel
 
+    if fast_inference and find_spec("vllm") is None:  # Unsloth would go on without it
+        raise RuntimeError("fast_inference needs vLLM: pip install vllm, or leave it out")
     config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     check_memory(source, config, four_bit)
     model, tokenizer = FastLanguageModel.from_pretrained(
@@ -59,6 +63,9 @@ def load(source: str, revision: str | None, four_bit: bool, window: int) -> tupl
         load_in_16bit=not four_bit,
         revision=revision,
         use_exact_model_name=revision is not None,
+        offload_embedding=False,  # the embedding is also read by what decodes beside the model
+        fast_inference=fast_inference,
+        max_lora_rank=max_lora_rank,
         trust_remote_code=False,
     )
     model.loaded_by_unsloth = True

@@ -1,9 +1,9 @@
 """How much GPU memory will it take? An estimate from a model's shape alone, before anything is loaded.
 
-The terms are counted: weights, LoRA with its gradients and 8-bit optimiser states, the cache of a rollout, activations
-of the update. What libraries take on top is one constant. No run of the recipes on a GPU is behind it. One figure could
-be compared: Qwen2.5-3B in 4-bit through Unsloth, 32 rows generating, was seen to peak at 3.8 GiB on an H100
-(tests/test_gpu_memory.py).
+The terms are counted: weights, LoRA with its gradients and 8-bit optimiser states, what a sampler keeps, the cache of a
+rollout, activations of the update. What libraries take on top is one constant. No run of the recipes on a GPU is behind
+it. One figure could be compared: Qwen2.5-3B in 4-bit through Unsloth, 32 rows generating, was seen to peak at 3.8 GiB
+on an H100 (tests/test_gpu_memory.py).
 """
 
 from __future__ import annotations
@@ -78,18 +78,28 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes by what they are for. Cache and update are not held at the same time: the larger one counts."""
+    """Bytes by what they are for. Rollout and update are not held at the same time: the larger one counts.
+
+    Args:
+        weights: of the model.
+        adapter: LoRA weights, gradients and optimiser states.
+        sampler: what `GraphSampler` keeps: the merged copy and its buffers.
+        rollout: what goes when the replies are there: caches, probabilities.
+        update: what goes when the step is done: activations, logits.
+        workspace: all that is not counted.
+    """
 
     weights: float
     adapter: float = 0.0
-    cache: float = 0.0
+    sampler: float = 0.0
+    rollout: float = 0.0
     update: float = 0.0
     workspace: float = WORKSPACE
 
     @property
     def total(self) -> float:
         """Bytes at the peak."""
-        return self.weights + self.adapter + max(self.cache, self.update) + self.workspace
+        return self.weights + self.adapter + self.sampler + max(self.rollout, self.update) + self.workspace
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {size / GIB:.1f}" for name, size in asdict(self).items())
@@ -107,7 +117,14 @@ def to_load(shape: Shape, four_bit: bool = False) -> Estimate:
 
 
 def to_train(
-    shape: Shape, four_bit: bool, lora_rank: int, window: int, rollout_rows: int, update_rows: int, budget: int
+    shape: Shape,
+    four_bit: bool,
+    lora_rank: int,
+    window: int,
+    rollout_rows: int,
+    update_rows: int,
+    budget: int,
+    graph: bool = True,
 ) -> Estimate:
     """To train by GRPO with gradient checkpointing.
 
@@ -119,16 +136,20 @@ def to_train(
         rollout_rows: replies decoded together.
         update_rows: replies in one backward pass.
         budget: completion tokens of a reply, those whose logits are held.
+        graph: rollouts by `GraphSampler`, which decodes with a merged copy and keeps its buffers.
     """
     adapter = shape.layers * lora_rank * sum(a + b for a, b in shape.linears) * ADAPTER
     tokens = update_rows * window
     kept = shape.layers * tokens * shape.hidden * 2  # one checkpoint a layer
     one_layer = tokens * (4 * shape.intermediate + 8 * shape.hidden) * 2  # activations of the layer at work, 16-bit
     logits = update_rows * budget * shape.vocab * (2 + 4 + 4)  # 16-bit, float32, and its gradient
+    buffers = rollout_rows * (window * shape.cache_bytes() + shape.vocab * 2)
+    prompts = rollout_rows * (window - budget) * shape.cache_bytes()  # read into a cache of their own, then copied
     return Estimate(
         weight_bytes(shape, four_bit),
         adapter,
-        rollout_rows * (window * shape.cache_bytes() + shape.vocab * 8),
+        shape.matrices * 2 + buffers if graph else 0.0,
+        rollout_rows * shape.vocab * 3 * 4 + (prompts if graph else buffers),  # float32 probabilities, drawn from
         kept + one_layer + logits,
     )
 
@@ -145,6 +166,7 @@ def for_recipe(recipe: Any, args: Any, shape: Shape) -> Estimate:
         min(later, args.rollout_batch_size),
         args.per_device_train_batch_size,
         args.max_completion_length,
+        graph=args.sampler in (None, "graph"),
     )
 
 

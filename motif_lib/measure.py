@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -35,25 +35,44 @@ class Speed:
 
 
 def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> tuple[Speed, ...]:
-    """The one-by-one loop, then the trainer's own sampler, on prompts of round 2."""
-    sampler = trainer.later_sampler
+    """The one-by-one loop, then every sampler that runs here, on prompts of round 2."""
+    own = trainer.later_sampler
     prompts = later_prompts(trainer, max(batches))
     lengths = [len(prompt) for prompt in prompts]
-    weights = weight_bytes(sampler.model)
-    per_token = Shape.of(sampler.model.config).cache_bytes(sampler.model.dtype.itemsize)
-    held = sum(lengths) / len(lengths) + sampler.max_new_tokens / 2  # tokens in a row's cache, on average
+    held = sum(lengths) / len(lengths) + own.max_new_tokens / 2  # tokens in a row's cache, on average
 
-    def speed(way: str, batch: int, tokens_per_second: float) -> Speed:
-        return Speed(way, batch, tokens_per_second, batch * bandwidth / (weights + batch * held * per_token))
+    def speed(way: str, model: Any, batch: int, tokens_per_second: float) -> Speed:
+        per_token = Shape.of(model.config).cache_bytes(model.dtype.itemsize)
+        floor = batch * bandwidth / (weight_bytes(model) + batch * held * per_token)
+        return Speed(way, batch, tokens_per_second, floor)
 
-    def new_tokens(rows: list[list[int]]) -> int:
-        return sum(map(len, sampler.sample_ids(rows)))
-
-    speeds = [speed("one at a time, as the reference", 1, one_by_one(sampler, prompts[: min(batches)]))]
-    for batch in batches:
-        found = [rate(partial(new_tokens, prompts[:batch])) for _ in range(REPEATS)]
-        speeds.append(speed(type(sampler).__name__, batch, median(found)))
+    loop = one_by_one(trainer.policy, own, prompts[: min(batches)])
+    speeds = [speed("one at a time, as the reference", trainer.policy, 1, loop)]
+    for sampler in samplers(trainer):
+        sampler.sample_ids(prompts[: min(batches)])  # to warm up
+        for batch in batches:
+            found = [rate(partial(new_tokens, sampler, prompts[:batch])) for _ in range(REPEATS)]
+            speeds.append(speed(type(sampler).__name__, sampler.model, batch, median(found)))
+        sampler.release()
     return tuple(speeds)
+
+
+def samplers(trainer: Any) -> Iterator[Any]:
+    """Each sampler that can answer for the trainer's model, with the settings of its later rounds."""
+    from motif_lib.samplers.choice import SAMPLERS, make_sampler, running
+
+    own = trainer.later_sampler
+    for kind in running(trainer.policy):
+        if type(own) is SAMPLERS[kind]:
+            yield own
+        else:
+            settings = own.max_new_tokens, own.temperature, own.top_p, own.batch_size
+            yield make_sampler(trainer.policy, own.tokenizer, *settings, kind=kind)
+
+
+def new_tokens(sampler: Any, prompts: list[list[int]]) -> int:
+    """Number of tokens that a sampler gives to prompts."""
+    return sum(map(len, sampler.sample_ids(prompts)))
 
 
 def later_prompts(trainer: Any, count: int) -> list[list[int]]:
@@ -72,13 +91,13 @@ def later_prompts(trainer: Any, count: int) -> list[list[int]]:
     return (prompts * -(-count // len(prompts)))[:count]
 
 
-def one_by_one(sampler: Any, prompts: Sequence[Sequence[int]]) -> float:
-    """Tokens a second of `model.generate`, one prompt a call, with the sampler's model and settings."""
+def one_by_one(model: Any, sampler: Any, prompts: Sequence[Sequence[int]]) -> float:
+    """Tokens a second of `model.generate`, one prompt a call, with the sampler's settings."""
     import torch
 
     from motif_lib.samplers.generate import generate_settings
 
-    model, started, tokens = sampler.model.eval(), perf_counter(), 0
+    model, started, tokens = model.eval(), perf_counter(), 0
     for number, prompt in enumerate(prompts):
         ids = torch.tensor([prompt], device=model.device)
         if number == 1:  # the first one warms up

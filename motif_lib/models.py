@@ -2,7 +2,7 @@
 
 Transformers and PEFT load it, on the GPU if there is one; with `unsloth=True`, for training on CUDA, Unsloth's
 `FastLanguageModel` (`gpu`). LoRA has the same rank, targets and names either way, so an adapter trained on one loads on
-the other. An Unsloth model keeps its cache to itself: `load_sampler` and `samplers.generate` know that.
+the other. An Unsloth model keeps its cache to itself: `samplers.choice` knows that.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def load_model(
     unsloth: bool = False,
     four_bit: bool = False,
     window: int = 2048,
+    fast_inference: bool = False,
+    max_lora_rank: int = 64,
 ) -> tuple[Any, Any]:
     """Load `(model, tokenizer)` for inference, with a saved LoRA adapter if one is named.
 
@@ -43,12 +45,15 @@ def load_model(
         unsloth: load through Unsloth, to train on a CUDA GPU; before anything imports trl.
         four_bit: 4-bit weights, as in the paper; with `unsloth` only.
         window: longest prompt and reply together, in tokens; Unsloth asks for it.
+        fast_inference: with a vLLM engine that shares the weights; with `unsloth` only.
+        max_lora_rank: rank of the largest adapter that this engine will take.
 
     Raises:
         RuntimeError: if the weights are missing or corrupted, or do not fit, in one line that says what to change.
     """
-    if four_bit and not unsloth:
-        raise RuntimeError("four_bit=True needs unsloth=True, and a CUDA GPU")
+    if (four_bit or fast_inference) and not unsloth:
+        option = "four_bit" if four_bit else "fast_inference"
+        raise RuntimeError(f"{option}=True needs unsloth=True, and a CUDA GPU")
     if unsloth:
         gpu.import_unsloth()
     from peft import PeftModel
@@ -56,7 +61,10 @@ def load_model(
 
     source = resolve(name)
     try:
-        model, tokenizer = gpu.load(source, revision, four_bit, window) if unsloth else _load(source, revision)
+        if unsloth:
+            model, tokenizer = gpu.load(source, revision, four_bit, window, fast_inference, max_lora_rank)
+        else:
+            model, tokenizer = _load(source, revision)
         if adapter is not None:
             if flaw := damage(Path(adapter)):
                 raise OSError(flaw)
@@ -96,7 +104,7 @@ def load_sampler(
 ) -> LocalSampler:
     """A batched sampler of a model by name; `load` as in `load_model`."""
     model, tokenizer = load_model(name, adapter, **load)
-    from motif_lib.samplers.generate import make_sampler  # it imports Transformers, which Unsloth patches first
+    from motif_lib.samplers.choice import make_sampler  # it imports Transformers, which Unsloth patches first
 
     return make_sampler(model, tokenizer, max_new_tokens, temperature)
 

@@ -3,7 +3,7 @@
 It adds two things and changes none of TRL's mathematics. The reward of a reply is the mean outcome of k trajectories
 that the current policy rolls out from it (`rewards.future`). With `credit="any"` and `"all"` the prompts of a
 generation batch are first moved to random rounds (`credit`). All replies of a round are sampled in one batched call
-(`samplers.local`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
+(`samplers`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
 on round 1 only.
 
 A training outlives what happens to it: Ctrl-C ends it after a step, NaN before the weights change, and checkpoints are
@@ -27,15 +27,14 @@ from motif_lib import records
 from motif_lib.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.carry import Carry, progress_note
 from motif_lib.checkpoints import forget_after, last_checkpoint, step_of
-from motif_lib.config import MotifConfig
+from motif_lib.config import MotifConfig, check_vllm
 from motif_lib.credit import roll_in
 from motif_lib.records import Question, Trace, Trajectory
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
 from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
-from motif_lib.samplers.generate import make_sampler
-from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.choice import make_sampler
 
 
 def to_dataset(questions: Sequence[Question], num_rounds: int) -> Dataset:
@@ -92,8 +91,17 @@ class MotifTrainer(GRPOTrainer):
             callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
             **kwargs,
         )
-        self.sampler = self._make_sampler(args.temperature, args.top_p)
-        self.later_sampler = self._make_sampler(
+        check_vllm(args)  # again: for a model with a vLLM engine Unsloth has turned `use_vllm` on
+        self.sampler = make_sampler(
+            self.policy,
+            self.processing_class,
+            args.max_completion_length,
+            args.temperature,
+            args.top_p,
+            args.rollout_batch_size,
+            kind=args.sampler,
+        )
+        self.later_sampler = self.sampler.at(
             args.temperature if args.later_temperature is None else args.later_temperature,
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
@@ -116,20 +124,14 @@ class MotifTrainer(GRPOTrainer):
         with self.interrupt:
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
-    def _make_sampler(self, temperature: float, top_p: float) -> LocalSampler:
-        return make_sampler(
-            self.accelerator.unwrap_model(self.model),
-            self.processing_class,
-            self.args.max_completion_length,
-            temperature,
-            top_p,
-            self.args.rollout_batch_size,
-        )
+    @property
+    def policy(self) -> Any:
+        """The model that is trained, without the wrappers of accelerate."""
+        return self.accelerator.unwrap_model(self.model)
 
     def sample_later(self, chats: Sequence[Chat]) -> list[Completion]:
         """Answers of the later rounds, by the current policy or, with `rollout_policy="base"`, without its adapter."""
-        model = self.later_sampler.model
-        with model.disable_adapter() if self.args.rollout_policy == "base" else nullcontext():
+        with self.policy.disable_adapter() if self.args.rollout_policy == "base" else nullcontext():
             return self.later_sampler(chats)
 
     def _ended(self, ids: Sequence[int]) -> bool:

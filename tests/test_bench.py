@@ -32,7 +32,9 @@ def recipe(random_model, tokenizer, tmp_path):
 
 def test_a_bench_measures_writes_and_predicts(recipe, tmp_path):
     found = bench.run_bench(recipe, "small", tmp_path / "new" / "bench.json", batches=(4, 8))
-    assert [s.batch for s in found.speeds] == [1, 4, 8] and all(s.tokens_per_second > 0 for s in found.speeds)
+    ways = ["one at a time, as the reference", "GraphSampler", "GenerateSampler", "LocalSampler"]
+    assert [(s.way, s.batch) for s in found.speeds] == [(ways[0], 1), *((way, n) for way in ways[1:] for n in (4, 8))]
+    assert all(s.tokens_per_second > 0 for s in found.speeds)
     assert set(found.step) == {"round 1", "later rounds", "verify", "update"} and min(found.step.values()) > 0
     assert found.training_seconds == pytest.approx(7 * sum(found.step.values()))
     stored = json.loads((tmp_path / "new" / "bench.json").read_text())
@@ -94,8 +96,8 @@ def test_the_loop_counts_new_tokens_only(recipe, tmp_path, clock):
         clock[0] += 0.25
         return torch.cat([input_ids, new], dim=1)
 
-    trainer.later_sampler.model.generate = generate
-    assert measure.one_by_one(trainer.later_sampler, [[1, 2, 3]] * 6) == 8 / 0.25
+    trainer.policy.generate = generate
+    assert measure.one_by_one(trainer.policy, trainer.later_sampler, [[1, 2, 3]] * 6) == 8 / 0.25
 
 
 def test_weight_bytes_leave_an_input_table_out(random_model):

@@ -18,7 +18,9 @@ from peft import get_peft_model
 from motif_lib import gpu
 from motif_lib.gpu_memory import GIB
 from motif_lib.models import LORA_TARGETS, load_model, load_sampler, lora_config, with_lora
-from motif_lib.samplers.generate import GenerateSampler, make_sampler
+from motif_lib.samplers import choice
+from motif_lib.samplers.choice import SAMPLERS, make_sampler, running
+from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.local import LocalSampler
 
 UNSLOTH = "2026.10.9"
@@ -69,6 +71,41 @@ def test_a_model_of_unsloth_is_sampled_by_generate(unsloth):
     assert (sampler.max_new_tokens, sampler.temperature) == (8, 0.5)
 
 
+def test_vllm_comes_with_the_model_where_it_is_installed(unsloth, monkeypatch):
+    with pytest.raises(RuntimeError, match="fast_inference needs vLLM: pip install vllm, or leave it out"):
+        load_model(unsloth=True, fast_inference=True)
+    assert not unsloth  # Unsloth itself would go on without it
+    monkeypatch.setattr(gpu, "find_spec", lambda name: name)
+    load_model(unsloth=True, fast_inference=True, max_lora_rank=128)
+    asked = unsloth["from_pretrained"]
+    assert asked["fast_inference"] and asked["max_lora_rank"] == 128 and not asked["offload_embedding"]
+
+
+@pytest.mark.parametrize(
+    "made_by_unsloth, cuda, engine, layers, expected",
+    [
+        (False, False, False, "full_attention", ["graph", "generate", "local"]),
+        (False, True, False, "full_attention", ["generate", "local", "graph"]),
+        (True, True, False, "full_attention", ["generate", "graph"]),
+        (True, True, True, "full_attention", ["generate", "graph", "vllm"]),
+        (False, True, False, "sliding_attention", ["generate", "local"]),
+    ],
+)
+def test_the_sampler_that_suits_is_the_last(
+    random_model, tokenizer, monkeypatch, made_by_unsloth, cuda, engine, layers, expected
+):
+    random_model.loaded_by_unsloth = made_by_unsloth
+    random_model.config.layer_types = [layers] * 2
+    monkeypatch.setattr(choice, "on_cuda", lambda model: cuda)
+    if engine:
+        random_model.vllm_engine = object()
+    assert running(random_model) == expected
+    assert type(make_sampler(random_model, tokenizer, 8)) is SAMPLERS[expected[-1]]
+    assert type(make_sampler(random_model, tokenizer, 8, kind=expected[0])) is SAMPLERS[expected[0]]
+    with pytest.raises(ValueError, match=f"'fast' cannot answer for this model: choose one of {', '.join(expected)}$"):
+        make_sampler(random_model, tokenizer, 8, kind="fast")
+
+
 def test_a_plain_model_gets_its_adapter_from_the_trainer(random_model, tokenizer):
     model, config = with_lora(random_model, 16)
     assert model is random_model and (config.r, config.lora_alpha) == (16, 16)
@@ -110,6 +147,7 @@ def test_errors_of_unsloth_become_one_line(unsloth, monkeypatch):
         (False, {"unsloth": True}, "needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu"),
         (True, {"unsloth": True}, r'Unsloth is not installed: pip install "motif_lib\[gpu\]"'),
         (True, {"four_bit": True}, "four_bit=True needs unsloth=True"),
+        (True, {"fast_inference": True}, "fast_inference=True needs unsloth=True"),
     ],
 )
 def test_what_is_missing_is_one_clear_line(monkeypatch, cuda, asked, message):

@@ -41,7 +41,7 @@ def test_the_papers_setting(tmp_path):
     "name, changed",
     [
         ("gpu-16gb", {"bf16", "fp16"}),
-        ("gpu-24gb", {"four_bit", "per_device_train_batch_size", "gradient_accumulation_steps"}),
+        ("gpu-24gb", {"per_device_train_batch_size"}),
     ],
 )
 def test_the_smaller_ones_change_what_the_memory_asks_for_only(name, changed):
@@ -60,3 +60,5 @@ def test_the_estimate_in_the_comment_is_the_librarys_and_fits(name, tmp_path):
     (written,) = re.findall(r"Estimated peak: ([\d.]+) GiB", text)
     assert float(written) == pytest.approx(estimate, abs=0.05) and "Not run on a GPU" in text
     assert estimate < 0.9 * int(name[4:-2])
+    (row,) = re.findall(rf"^\| `{name}`.*", (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"| {args.questions_per_step} | {written} GiB |" in row

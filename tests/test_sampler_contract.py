@@ -1,7 +1,8 @@
-"""What every sampler owes its callers: a script, a model in memory (in two ways), and a server over HTTP."""
+"""What every sampler owes its callers: a script, a model in memory (in four ways), and a server over HTTP."""
 
 import pytest
 import torch
+import vllm_engine
 from chat_server import serving
 
 from motif_lib.protocol import messages
@@ -9,10 +10,12 @@ from motif_lib.records import Question
 from motif_lib.rounds import think
 from motif_lib.samplers.base import Completion, ScriptedSampler
 from motif_lib.samplers.generate import GenerateSampler
+from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.server import ServerSampler
+from motif_lib.samplers.vllm import VllmSampler
 
-MODELS = {"local": LocalSampler, "generate": GenerateSampler}
+MODELS = {"local": LocalSampler, "generate": GenerateSampler, "graph": GraphSampler, "vllm": VllmSampler}
 CHATS = [messages(f"{name} has {number} eggs.", 1, 3) for name in ("Ann", "Ben", "Cara") for number in (3, 44)]
 
 
@@ -24,13 +27,15 @@ def server(monkeypatch):
         yield running
 
 
-@pytest.fixture(params=["scripted", "local", "generate", "server"])
+@pytest.fixture(params=["scripted", "local", "generate", "graph", "vllm", "server"])
 def make(request):
     """`make(budget, temperature)`: a sampler with a window of 256 (model) or 400 (server)."""
     if request.param == "scripted":
         return lambda budget, temperature=1.0: ScriptedSampler(cut_at(budget))
     if request.param in MODELS:
         parts = request.getfixturevalue("random_model"), request.getfixturevalue("tokenizer")
+        if request.param == "vllm":
+            vllm_engine.install(request.getfixturevalue("monkeypatch"), *parts)
         return lambda budget, temperature=1.0: MODELS[request.param](*parts, budget, temperature)
     url = request.getfixturevalue("server").url
     return lambda budget, temperature=1.0: ServerSampler(url, "m", budget, temperature, tries=1)
@@ -108,9 +113,10 @@ def test_it_can_think_in_rounds(make):
     assert [reply.round for reply in trajectory.replies] == [1, 2, 3]
 
 
-def test_the_two_ways_of_a_model_in_memory_agree(random_model, tokenizer):
+@pytest.mark.parametrize("kind", [GenerateSampler, GraphSampler])
+def test_the_ways_of_a_model_in_memory_agree(kind, random_model, tokenizer):
     """Greedy, with replies that end at many different steps."""
-    local, other = (kind(random_model, tokenizer, 40, temperature=0) for kind in MODELS.values())
+    local, other = (way(random_model, tokenizer, 40, temperature=0) for way in (LocalSampler, kind))
     prompts = local.render([*CHATS, *[messages(f"Cara has {i} cards.", 2, 3, f"{i} cards") for i in range(20)]])
     stop = torch.tensor(sorted({reply[2 + 3 * i % 36] for i, reply in enumerate(local.sample_ids(prompts)[:8])}))
     local.stop = other.stop = stop

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from trl import GRPOTrainer
 
 from motif_lib import grpo
 from motif_lib.config import MotifConfig
@@ -11,6 +12,8 @@ from motif_lib.models import lora_config
 from motif_lib.records import Question, read_traces
 from motif_lib.rewards.format import format_reward
 from motif_lib.samplers.base import Completion
+from motif_lib.samplers.choice import SAMPLERS
+from motif_lib.samplers.local import LocalSampler
 from motif_lib.trainer import MotifTrainer, to_dataset
 
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 9)]
@@ -110,11 +113,13 @@ def test_traces_hold_k_futures_that_share_the_trained_reply(make, tmp_path):
         assert trace.step == 0 and trace.reward in (0.0, 1.0, 2.0)
 
 
+@pytest.mark.parametrize("sampler", ["local", "generate", "graph"])
 @pytest.mark.parametrize("policy, same", [("current", True), ("base", False)])
-def test_who_answers_the_later_rounds(make, policy, same):
+def test_who_answers_the_later_rounds(make, policy, same, sampler):
     """The later rounds must see the adapter: with it bent, their greedy replies equal the bent model's own, and with
     `rollout_policy="base"` those of the untouched base."""
-    trainer = make(rollout_policy=policy)
+    trainer = make(rollout_policy=policy, sampler=sampler)
+    assert type(trainer.sampler) is type(trainer.later_sampler) is SAMPLERS[sampler]
     chats = [row["prompt"] for row in trainer.train_dataset]
     trainer.later_sampler.greedy = trainer.sampler.greedy = True
     base = trainer.sampler(chats)
@@ -125,6 +130,32 @@ def test_who_answers_the_later_rounds(make, policy, same):
     bent = trainer.sampler(chats)
     assert bent != base
     assert trainer.sample_later(chats) == (bent if same else base)
+
+
+def test_the_merged_copy_follows_the_training(make, tokenizer):
+
+    def letters(completions, **kwargs):
+        return [float(len(completion[0]["content"])) for completion in completions]
+
+    trainer = make(reward_funcs=(letters,), sampler="graph", max_steps=3, learning_rate=0.1)
+    chats = [row["prompt"] for row in trainer.train_dataset]
+    before = trainer.sampler.at(0)(chats)
+    trainer.train()
+    after = trainer.sampler.at(0)(chats)
+    assert after == LocalSampler(trainer.policy, tokenizer, 8, temperature=0)(chats) != before
+
+
+def test_unsloth_cannot_turn_vllm_on_for_credit_all(make, monkeypatch):
+    init = GRPOTrainer.__init__
+
+    def turned_on(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        kwargs["args"].use_vllm = True
+
+    monkeypatch.setattr(GRPOTrainer, "__init__", turned_on)
+    with pytest.raises(ValueError, match="leave fast_inference out"):
+        make(credit="all")
+    make(credit="any")
 
 
 def test_the_outcome_scale_is_configuration(make, monkeypatch, tmp_path):

@@ -12,13 +12,7 @@ from typing import Any
 
 import torch
 
-from motif_lib import gpu
 from motif_lib.samplers.local import LocalSampler
-
-
-def make_sampler(model: Any, *args: Any, **kwargs: Any) -> LocalSampler:
-    """The batched sampler that suits a model in memory; arguments as in `LocalSampler`."""
-    return (GenerateSampler if gpu.is_unsloth(model) else LocalSampler)(model, *args, **kwargs)
 
 
 class GenerateSampler(LocalSampler):

@@ -8,8 +8,10 @@ is passed in answers: during training that is the current policy, adapter includ
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from motif_lib.samplers.out_of_memory import smaller_when_full
 
 PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur
 KEEP = 0.75  # finished rows leave once the live share of the batch falls below this
+NOT_FINITE = "the model gave NaN or infinite logits: lower the learning rate or reload the weights"
 
 
 class LocalSampler:
@@ -49,13 +52,22 @@ class LocalSampler:
         batch_size: int = 256,
     ):
         self.model, self.tokenizer, self.max_new_tokens, self.batch_size = model, tokenizer, max_new_tokens, batch_size
+        self.window = getattr(model.config, "max_position_embeddings", None)
+        self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))
+        self.generator: torch.Generator | None = None
+        self._set(temperature, top_p)
+
+    def _set(self, temperature: float, top_p: float) -> None:
         self.temperature, self.top_p = float(temperature), float(top_p)
         self.greedy = temperature == 0
         self.warpers = [] if temperature in (0, 1) else [TemperatureLogitsWarper(self.temperature)]
         self.warpers += [TopPLogitsWarper(top_p)] if top_p < 1 else []
-        self.window = getattr(model.config, "max_position_embeddings", None)
-        self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))
-        self.generator: torch.Generator | None = None
+
+    def at(self, temperature: float, top_p: float = 1.0) -> Self:
+        """The same sampler at another temperature and top_p; it shares everything that takes memory."""
+        other = copy.copy(self)
+        other._set(temperature, top_p)
+        return other
 
     def seed(self, value: int) -> None:
         """Make the calls that follow repeatable; without it, torch's global generator is used."""
@@ -173,15 +185,20 @@ class LocalSampler:
         """Next tokens, (A,), from logits (A, V)."""
         if self.greedy:
             return logits.argmax(dim=-1)
+        probabilities = self._probabilities(logits)
+        if not probabilities.isfinite().all():
+            raise FloatingPointError(NOT_FINITE)
+        return torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        """What is sampled from, (A, V), from logits (A, V)."""
         logits = logits.float()
         for warper in self.warpers:
             logits = warper(None, logits)
-        probabilities = logits.softmax(dim=-1)
-        if not probabilities.isfinite().all():
-            raise FloatingPointError(
-                "the model gave NaN or infinite logits: lower the learning rate or reload the weights"
-            )
-        return torch.multinomial(probabilities, 1, generator=self.generator)[:, 0]
+        return logits.softmax(dim=-1)
+
+    def release(self) -> None:
+        """Give back memory that is kept between calls; here there is none."""
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:

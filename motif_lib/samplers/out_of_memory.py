@@ -41,6 +41,7 @@ def smaller_when_full(sample: Callable[..., list]) -> Callable[..., list]:
                     raise
             self.batch_size = rows // 2  # outside of `except`, where the error no longer holds the tensors
             tqdm.write(f"Out of memory with {rows} replies decoded together: trying {self.batch_size}, from now on.")
+            self.release()
             free_memory()
 
     return retried

@@ -1,0 +1,92 @@
+"""Batched sampling for a GPU: a merged copy of the model decodes by CUDA graphs, in segments.
+
+Prompts are read as in `LocalSampler`: what they share once. All rows then decode a segment of tokens without a word to
+the CPU; between segments the finished replies leave. Its machinery is in `samplers.fixed` and `samplers.merged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from motif_lib.samplers.cache import RoomyCache
+from motif_lib.samplers.fixed import LEAST_ROWS, Decoder, bucket
+from motif_lib.samplers.local import NOT_FINITE, LocalSampler
+from motif_lib.samplers.merged import MergedCopy
+
+SEGMENT = 32  # tokens decoded between two looks at which replies have ended
+
+
+class GraphSampler(LocalSampler):
+    """`LocalSampler` for a GPU; the same arguments, the same answers when greedy, up to rounding.
+
+    It decodes with a copy of the model into which the adapter is merged (`samplers.merged`), brought up to date at
+    every call. Copy, buffers and graphs stay in memory between calls; samplers made by `at` share them.
+    """
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
+        super().__init__(model, tokenizer, *args, **kwargs)
+        self.window = min(filter(None, [self.window, getattr(model, "max_seq_length", None)]), default=None)
+        self.merged = MergedCopy(model)
+        self.model = self.merged.model
+        self.decoder = Decoder(self.model)
+
+    def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """As in `LocalSampler`, by the policy as it is now."""
+        self.merged.sync()
+        with torch.autocast(self.model.device.type, enabled=False):
+            return super().sample_ids(prompts)
+
+    def release(self) -> None:
+        """Give back the memory of buffers and graphs."""
+        self.decoder.release()
+
+    @torch.inference_mode()
+    def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
+        """Decode one batch of N prompts to their ends, in R rows."""
+        rows = min(bucket(len(prompts), LEAST_ROWS), max(self.batch_size, len(prompts)))
+        padding = [prompts[0]] * (rows - len(prompts))  # equal prompts are read once, so these cost nothing to read
+        cache = RoomyCache(self.model.config)
+        logits, mask = self._read([*prompts, *padding], cache)  # (R, V), (R, P)
+        self.decoder.load(cache, mask, logits, mask.shape[1] + self.max_new_tokens)
+        del cache
+        stop = self.stop.to(mask.device)
+        alive = torch.arange(len(prompts), device=mask.device)  # (A,) rows of `prompts`, those at the front of R
+        replies: list[list[int]] = [[] for _ in prompts]
+        for done in range(0, self.max_new_tokens, SEGMENT):
+            tokens, logits = self._segment(logits, min(SEGMENT, self.max_new_tokens - done), mask.shape[1] + done)
+            tokens = tokens[: len(alive)]  # (A, segment)
+            ended = torch.isin(tokens, stop)
+            for row, new, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
+                replies[row] += new[: over.index(True) + 1] if True in over else new
+            live = (~ended.any(1)).nonzero()[:, 0]  # (A',)
+            if not len(live):
+                break
+            if len(live) < len(alive):
+                alive, logits = alive[live], self.decoder.keep(live, logits)
+        return replies
+
+    def _segment(self, logits: Tensor, count: int, filled: int) -> tuple[Tensor, Tensor]:
+        """Decode `count` tokens of R rows after `filled` ones: the tokens, (R, count), and the next logits, (R, V)."""
+        step = self.decoder.step(len(logits), filled + count)
+        tokens, broken = [], torch.zeros((), dtype=torch.bool, device=logits.device)
+        for _ in range(count):
+            tokens.append(self._draw(logits))
+            broken |= ~logits.amax(1).isfinite().all()
+            step.ids[:, 0] = tokens[-1]
+            logits = step()
+        if broken:
+            raise FloatingPointError(NOT_FINITE)
+        return torch.stack(tokens, dim=1), logits
+
+    def _draw(self, logits: Tensor) -> Tensor:
+        """Next tokens, (R,), without a word to the CPU: `torch.multinomial` would wait for the GPU at every token."""
+        if self.greedy:
+            return logits.argmax(dim=-1)
+        probabilities = self._probabilities(logits)
+        waits = torch.empty_like(probabilities).exponential_(generator=self.generator)
+        return (probabilities / waits).argmax(dim=-1)  # the first of competing exponential clocks

@@ -1,0 +1,86 @@
+"""A plain copy of a policy for decoding: the adapter merged into 16-bit weights, everything else shared.
+
+Decoding with a LoRA adapter pays for two more multiplications in every linear map, and with 4-bit weights for unpacking
+them at every token. The copy pays once, when it is brought up to date. It takes 2 bytes for every weight that LoRA
+adapts or 4-bit loading packs; embeddings and norms are the policy's own tensors.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from peft.utils.integrations import dequantize_module_weight
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from motif_lib.samplers.cache import GROUPED
+
+
+class MergedCopy:
+    """A Transformers model that computes what the policy computes, up to one rounding of the merged weights.
+
+    Args:
+        policy: a Transformers model with a LoRA adapter or without, in 4-bit or not, whoever loaded it.
+
+    Raises:
+        RuntimeError: if the model is not built as Transformers builds one of its class.
+    """
+
+    def __init__(self, policy: Any):
+        source = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+        config = copy.deepcopy(source.config)
+        config._attn_implementation = GROUPED
+        with init_empty_weights(include_buffers=False):
+            self.model: PreTrainedModel = plain_class(type(source))(config)
+        self.merged: list[tuple[LoraLayer, Tensor]] = []
+        try:
+            for path, module in self.model.named_modules():
+                self._fill(module, source.get_submodule(path), source.dtype)
+        except (AttributeError, KeyError) as error:
+            name = type(source).__name__
+            raise RuntimeError(f"{name} is not built as in Transformers ({error}): set sampler='generate'") from error
+        self.model.to(source.device).eval()  # what is left to move: the tables of the rotary embedding
+        self.model.generation_config = source.generation_config
+
+    def _fill(self, module: nn.Module, given: nn.Module, dtype: torch.dtype) -> None:
+        """Give one module of the copy its parameters: its own where they differ from the policy's."""
+        base: Any = given.get_base_layer() if isinstance(given, LoraLayer) else given
+        for name in module._parameters:
+            parameter = base._parameters[name]
+            packed = parameter is not None and not parameter.is_floating_point()
+            if name == "weight" and (packed or isinstance(given, LoraLayer)):
+                weight = dequantize_module_weight(base).to(dtype, copy=True)
+                parameter = nn.Parameter(weight, requires_grad=False)
+                if isinstance(given, LoraLayer):
+                    self.merged.append((given, parameter))
+            module._parameters[name] = parameter
+
+    @torch.no_grad()
+    def sync(self) -> None:
+        """Take over the policy's weights as they are now; within `disable_adapter()` those of the base."""
+        with torch.autocast(self.model.device.type, enabled=False):
+            for layer, weight in self.merged:
+                total = dequantize_module_weight(layer.get_base_layer()).float()
+                if not (layer.disable_adapters or layer.merged):
+                    total = sum((layer.get_delta_weight(name) for name in layer.active_adapters), total)
+                weight.copy_(total)
+
+
+def plain_class(patched: type) -> Any:
+    """Transformers' own class of this name, as its file defines it.
+
+    Unsloth replaces methods of the classes in Transformers, for the whole process; a second copy of their module has
+    none of that.
+    """
+    spec = importlib.util.find_spec(patched.__module__)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{patched.__module__} is no file that can be read again: choose another sampler")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, patched.__name__)

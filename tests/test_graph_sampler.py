@@ -1,0 +1,260 @@
+"""GraphSampler without a GPU: its recordings are played back on the CPU, its merged copy is held to the policy."""
+
+import copy
+
+import pytest
+import torch
+from peft import get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from motif_lib.models import load_model, lora_config
+from motif_lib.protocol import messages
+from motif_lib.samplers import fixed
+from motif_lib.samplers.generate import until
+from motif_lib.samplers.graph import GraphSampler
+from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.merged import MergedCopy, plain_class
+
+CHATS = [messages(f"{name} has {n} eggs. " * (1 + n % 4), 1, 3) for name in ("Ann", "Ben") for n in range(6)]
+
+
+class Recorder(TorchDispatchMode):
+    """What a CUDA graph is to its kernels: the operations of one run, with the very tensors they ran on."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, out))
+        return out
+
+    def replay(self):
+        """All of it again: each result goes where it went, whatever the program around it has done since."""
+        for func, args, kwargs, old in self.calls:
+            new = func(*args, **kwargs)
+            for before, after in zip(*(x if isinstance(x, tuple | list) else (x,) for x in (old, new))):
+                if isinstance(after, torch.Tensor) and after.data_ptr() != before.data_ptr():
+                    before.copy_(after)
+
+
+@pytest.fixture
+def recordings(monkeypatch):
+    """As on a GPU: every step is recorded once and then played back."""
+    made = []
+
+    def record(run, device):
+        # Recording runs the step, which recording a CUDA graph does not: put back what it has changed.
+        buffers = run.__self__
+        moved = [buffers.mask, buffers.slot, buffers.positions, *buffers.cache.keys, *buffers.cache.values]
+        before = [tensor.clone() for tensor in moved]
+        with Recorder() as recorder:
+            run()
+        for tensor, old in zip(moved, before):
+            tensor.copy_(old)
+        made.append(recorder)
+        return recorder.replay
+
+    monkeypatch.setattr(fixed, "record", record)
+    return made
+
+
+def adapted(model, scale=0.2):
+    """With a LoRA adapter that changes something."""
+    policy = get_peft_model(model, lora_config(4))
+    torch.manual_seed(1)
+    for name, parameter in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=scale)
+    return policy.eval()
+
+
+def ending(*samplers, prompts):
+    """Make replies end at many different steps, some of them late."""
+    free, stop = samplers[0].sample_ids(prompts), []
+    for i, reply in enumerate(free):
+        if max(len(until(other, [*stop, reply[9 * i]])) for other in free) > 140:
+            stop.append(reply[9 * i])
+    for sampler in samplers:
+        sampler.stop = torch.tensor(sorted(set(stop)))
+
+
+SIZES = dict(vocab_size=511, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, max_position_embeddings=512, initializer_range=0.3)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind, config", [(Qwen2ForCausalLM, Qwen2Config), (Qwen3ForCausalLM, Qwen3Config), (LlamaForCausalLM, LlamaConfig)]
+)
+@pytest.mark.parametrize("lora", [False, True])
+def test_greedy_replies_equal_local_samplers(kind, config, lora, tokenizer, recordings):
+    """Through recordings, several segments, shrinking batches and lengths beyond the first bucket."""
+    torch.manual_seed(0)
+    model = kind(config(**SIZES, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)).eval()
+    model = adapted(model) if lora else model
+    local, other = (make(model, tokenizer, 180, temperature=0) for make in (LocalSampler, GraphSampler))
+    prompts = local.render([*CHATS, messages("Cara has 3 eggs. " * 20, 1, 3)])
+    assert 110 < max(map(len, prompts)) < 190  # the second bucket of lengths is reached, not from the start
+    ending(local, other, prompts=prompts)
+    replies = local.sample_ids(prompts)
+    assert len({len(reply) for reply in replies}) > 3 and max(map(len, replies)) > 140
+    assert other.sample_ids(prompts) == replies and other.sample_ids(prompts[::-1]) == replies[::-1]
+    assert set(other.decoder.steps) >= {(8, 256), (16, 256), (8, 512)} and len(recordings) >= 3
+
+
+def test_a_step_reads_nothing_back(random_model, tokenizer, recordings):
+    """A graph cannot be recorded while the program waits for a value."""
+    GraphSampler(random_model, tokenizer, 40)(CHATS)
+    names = {func.__name__ for recorder in recordings for func, *_ in recorder.calls}
+    assert "index_copy_.default" in names
+    assert not names & {"_local_scalar_dense.default", "nonzero.default", "is_nonzero.default", "lift_fresh.default"}
+
+
+def test_nothing_is_recorded_again(random_model, tokenizer, recordings):
+    """20 steps with prompts of varying numbers and lengths: few shapes, and the second time none is new."""
+    sampler = GraphSampler(random_model, tokenizer, 40)
+    steps = [[messages("Ann has 3 eggs. " * (1 + i % 7), 1, 3)] * (1 + 3 * i % 23) for i in range(20)]
+    for chats in steps:
+        sampler(chats)
+    first, shapes = len(recordings), set(sampler.decoder.steps)
+    addresses = [tensor.data_ptr() for tensor in sampler.decoder.buffers.by_row]
+    assert shapes <= {(rows, 256) for rows in (8, 16, 32)} and len(shapes) >= 2
+    for chats in steps[::-1]:
+        sampler(chats)
+    assert len(recordings) == first and [t.data_ptr() for t in sampler.decoder.buffers.by_row] == addresses
+
+
+def test_a_longer_batch_after_a_short_one(random_model, tokenizer, recordings):
+    """The buffers grow, and the old recordings go with them."""
+    sampler, local = (kind(random_model, tokenizer, 20, temperature=0) for kind in (GraphSampler, LocalSampler))
+    for chats in (CHATS[:2], [messages("Ann has 3 eggs. " * 12, 1, 3)] * 20, CHATS):
+        assert sampler(chats) == local(chats)
+
+
+@pytest.mark.parametrize("size, padded", [(1, 8), (8, 8), (9, 16), (17, 32), (64, 64), (65, 128), (256, 256)])
+def test_buckets(size, padded):
+    assert fixed.bucket(size, 8) == padded
+
+
+def test_the_copy_follows_the_policy(random_model, tokenizer):
+    base = copy.deepcopy(random_model)
+    policy = adapted(random_model)
+    sampler = GraphSampler(policy, tokenizer, 16, temperature=0)
+    as_base, as_adapted = LocalSampler(base, tokenizer, 16, 0)(CHATS), LocalSampler(policy, tokenizer, 16, 0)(CHATS)
+    assert sampler(CHATS) == as_adapted != as_base
+    with policy.disable_adapter():
+        assert sampler(CHATS) == as_base
+    assert sampler(CHATS) == as_adapted
+    with torch.no_grad():  # a training step
+        for name, parameter in policy.named_parameters():
+            if "lora_B" in name:
+                parameter.add_(0.3)
+    trained = LocalSampler(policy, tokenizer, 16, 0)(CHATS)
+    assert sampler(CHATS) == trained != as_adapted
+
+
+def test_the_copy_owns_only_what_lora_adapts(random_model):
+    policy = adapted(random_model)
+    merged = MergedCopy(policy)
+    theirs = {parameter.data_ptr() for parameter in policy.parameters()}
+    own = {name for name, parameter in merged.model.named_parameters() if parameter.data_ptr() not in theirs}
+    assert len(own) == 7 * 2 and all("_proj.weight" in name for name in own)
+    assert not any(parameter.requires_grad for name, parameter in merged.model.named_parameters() if name in own)
+
+
+def test_the_sum_is_rounded_once(random_model):
+    """bfloat16 weights and a float32 adapter: the copy holds the rounded sum of both in float32."""
+    policy = adapted(random_model.to(torch.bfloat16))
+    merged = MergedCopy(policy)
+    merged.sync()
+    layer = policy.get_base_model().model.layers[0].self_attn.q_proj
+    exact = layer.base_layer.weight.float() + layer.get_delta_weight("default").float()
+    assert layer.lora_A["default"].weight.dtype == torch.float32
+    assert torch.equal(merged.model.model.layers[0].self_attn.q_proj.weight, exact.to(torch.bfloat16))
+
+
+def test_packed_weights_are_unpacked(random_model, monkeypatch):
+    """A stand-in for 4-bit weights, which need a GPU: bytes in `weight`, unpacked by PEFT's function."""
+    plain = copy.deepcopy(random_model)
+    for layer in random_model.model.layers:
+        for module in (layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj):
+            module.real = module.weight.detach()
+            module.weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.uint8), requires_grad=False)
+    unpack = "motif_lib.samplers.merged.dequantize_module_weight"
+    monkeypatch.setattr(unpack, lambda module: getattr(module, "real", getattr(module, "weight", None)))
+    copied = MergedCopy(random_model).model
+    ids = torch.arange(10)[None]
+    assert torch.allclose(copied(ids).logits, plain(ids).logits, atol=1e-5)
+
+
+def test_methods_that_others_have_replaced_are_not_used(random_model, tokenizer, monkeypatch):
+    """As Unsloth does, for the whole process."""
+    expected = LocalSampler(random_model, tokenizer, 8, temperature=0)(CHATS)
+
+    def replaced(*args, **kwargs):
+        raise AssertionError("called")
+
+    for owner in (type(random_model), type(random_model.model), type(random_model.model.layers[0].self_attn)):
+        monkeypatch.setattr(owner, "forward", replaced)
+    assert GraphSampler(random_model, tokenizer, 8, temperature=0)(CHATS) == expected
+    assert plain_class(Qwen2ForCausalLM) is not Qwen2ForCausalLM
+
+
+def test_sampling_follows_the_models_distribution(random_model, tokenizer):
+    """First and second tokens of 4,000 replies against softmax(logits / T)."""
+    sampler = GraphSampler(random_model, tokenizer, 2, temperature=0.7, batch_size=4096)
+    prompt = sampler.render(CHATS[:1])[0]
+    sampler.seed(0)
+    drawn = torch.tensor([ids[:1] + ids[-1:] for ids in sampler.sample_ids([prompt] * 4000)])
+    first = (random_model(torch.tensor([prompt])).logits[0, -1] / 0.7).softmax(-1)
+    seen = torch.bincount(drawn[:, 0], minlength=len(first)) / 4000
+    assert (seen - first).abs().max() < 4 * (0.25 / 4000) ** 0.5
+    common = int(first.argmax())
+    after = drawn[drawn[:, 0] == common, 1]
+    second = (random_model(torch.tensor([[*prompt, common]])).logits[0, -1] / 0.7).softmax(-1)
+    seen = torch.bincount(after, minlength=len(second)) / len(after)
+    assert len(after) > 100 and (seen - second).abs().max() < 4 * (0.25 / len(after)) ** 0.5
+
+
+def test_nan_logits_are_an_error_not_a_token(random_model, tokenizer):
+    with torch.no_grad():
+        random_model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="NaN or infinite logits"):
+        GraphSampler(random_model, tokenizer, 8)(CHATS)
+
+
+def test_samplers_at_another_temperature_share_the_memory(random_model, tokenizer):
+    sampler = GraphSampler(adapted(random_model), tokenizer, 8)
+    greedy = sampler.at(0)
+    assert greedy.decoder is sampler.decoder and greedy.merged is sampler.merged and greedy.greedy
+    assert not sampler.greedy and sampler.temperature == 1
+
+
+def test_out_of_memory_gives_the_buffers_back(random_model, tokenizer, monkeypatch, capsys):
+    sampler = GraphSampler(random_model, tokenizer, 8, temperature=0)
+    expected, load, rows = sampler(CHATS), fixed.Buffers.load, []
+
+    def full(self, cache, mask):
+        rows.append(len(mask))
+        if len(mask) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        load(self, cache, mask)
+
+    monkeypatch.setattr(fixed.Buffers, "load", full)
+    assert sampler(CHATS) == expected and rows == [16, 6, 6]
+    assert sampler.decoder.buffers.shape[0] == 6 and "trying 6" in capsys.readouterr().out
+
+
+def test_the_embedded_model_gives_the_same_greedy_replies():
+    model, tokenizer = load_model()
+    chats = [messages(f"Ann has {n} apples, on day one buys {n}. How many apples has Ann now?", 1, 3) for n in range(9)]
+    assert GraphSampler(model, tokenizer, 60, 0)(chats) == LocalSampler(model, tokenizer, 60, 0)(chats)
+
+
+def test_a_model_of_other_parts_is_refused_in_one_line(random_model):
+    random_model.model.layers[0].mlp.gate_up = random_model.model.layers[0].mlp.gate_proj
+    del random_model.model.layers[0].mlp.gate_proj
+    with pytest.raises(RuntimeError, match="Qwen2ForCausalLM is not built as in Transformers .*'generate'"):
+        MergedCopy(random_model)
