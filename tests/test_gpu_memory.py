@@ -1,7 +1,10 @@
 """Memory estimates: shapes against Transformers' own models, and the figure that was seen on a GPU."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from peft import get_peft_model
 from transformers import (
     DynamicCache,
     LlamaConfig,
@@ -15,6 +18,8 @@ from transformers import (
 from motif_lib import gpu_memory
 from motif_lib.gpu_memory import GIB, PRESETS, Shape
 from motif_lib.models import lora_config
+from motif_lib.protocol import messages
+from motif_lib.samplers.graph import GraphSampler
 
 
 def config_of(shape: Shape, kind=Qwen2Config):
@@ -44,8 +49,6 @@ SMALL = Shape(64, 160, 2, 4, 2, 500, False, 16)
     [(Qwen2Config, Qwen2ForCausalLM), (Qwen3Config, Qwen3ForCausalLM), (LlamaConfig, LlamaForCausalLM)],
 )
 def test_weights_cache_and_adapter_equal_a_real_models(kind, build):
-    from peft import get_peft_model
-
     model = build(config_of(SMALL, kind)).to(torch.bfloat16)
     assert Shape.of(model.config) == SMALL
     assert gpu_memory.weight_bytes(SMALL) == pytest.approx(sum(p.nbytes for p in model.parameters()), rel=0.02)
@@ -55,6 +58,20 @@ def test_weights_cache_and_adapter_equal_a_real_models(kind, build):
     adapted = get_peft_model(model, lora_config(8))
     trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
     assert gpu_memory.to_train(SMALL, False, 8, 64, 1, 1, 32).adapter == trainable * gpu_memory.ADAPTER
+
+
+def test_what_a_graph_sampler_keeps_is_within_a_fifth(tokenizer):
+    """On a CPU, where its copy and buffers are the same tensors."""
+    shape = replace(SMALL, vocab=len(tokenizer), hidden=128, intermediate=512, head_size=32)
+    ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = Qwen2Config(**{**config_of(shape).to_dict(), **ids, "max_position_embeddings": 512})
+    policy = get_peft_model(Qwen2ForCausalLM(config).to(torch.bfloat16), lora_config(8))
+    sampler = GraphSampler(policy, tokenizer, 200)
+    sampler([messages("Ann has 3 eggs. " * 12, 1, 3)] * 32)
+    kept = [weight for _, weight in sampler.merged.merged]
+    kept += [*sampler.decoder.buffers.keys, *sampler.decoder.buffers.values, sampler.decoder.buffers.logits]
+    estimate = gpu_memory.to_train(shape, False, 8, 512, 32, 8, 200).sampler
+    assert estimate == pytest.approx(sum(tensor.nbytes for tensor in kept), rel=0.2)
 
 
 def test_four_bit_packs_the_linear_maps_only():

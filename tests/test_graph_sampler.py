@@ -1,12 +1,22 @@
 """GraphSampler without a GPU: its recordings are played back on the CPU, its merged copy is held to the policy."""
 
 import copy
+from importlib.util import find_spec
 
 import pytest
 import torch
 from peft import get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from motif_lib.models import load_model, lora_config
 from motif_lib.protocol import messages
@@ -258,3 +268,27 @@ def test_a_model_of_other_parts_is_refused_in_one_line(random_model):
     del random_model.model.layers[0].mlp.gate_proj
     with pytest.raises(RuntimeError, match="Qwen2ForCausalLM is not built as in Transformers .*'generate'"):
         MergedCopy(random_model)
+
+
+@pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes comes with the gpu extra only")
+def test_real_four_bit_weights_are_unpacked(tmp_path):
+    """NF4 with double quantisation. In training mode: for inference bitsandbytes repacks weights on some CPUs."""
+    torch.manual_seed(0)
+    sizes = {**SIZES, "hidden_size": 128, "intermediate_size": 256, "initializer_range": 0.1}
+    Qwen2ForCausalLM(Qwen2Config(**sizes)).to(torch.bfloat16).save_pretrained(tmp_path)
+    packing = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    packed = AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=packing, dtype=torch.bfloat16)
+    assert type(packed.model.layers[0].mlp.up_proj.weight).__name__ == "Params4bit"
+    policy, ids = adapted(packed, scale=0.1).train(), torch.randint(0, 511, (4, 32))
+    merged = MergedCopy(policy)
+    merged.sync()
+    difference = (merged.model(ids).logits - policy(ids).logits).norm() / policy(ids).logits.norm()
+    assert difference < 0.05
+    with policy.disable_adapter():
+        merged.sync()
+        assert torch.equal(merged.model(ids).logits, policy(ids).logits)
