@@ -1,6 +1,7 @@
 """GraphSampler without a GPU: its recordings are played back on the CPU, its merged copy is held to the policy."""
 
 import copy
+import inspect
 from importlib.util import find_spec
 
 import pytest
@@ -55,7 +56,7 @@ def recordings(monkeypatch):
     """As on a GPU: every step is recorded once and then played back."""
     made = []
 
-    def record(run, device):
+    def record(run, pool):
         # Recording runs the step, which recording a CUDA graph does not: put back what it has changed.
         buffers = run.__self__
         moved = [buffers.mask, buffers.slot, buffers.positions, *buffers.cache.keys, *buffers.cache.values]
@@ -292,3 +293,9 @@ def test_real_four_bit_weights_are_unpacked(tmp_path):
     with policy.disable_adapter():
         merged.sync()
         assert torch.equal(merged.model(ids).logits, policy(ids).logits)
+
+
+def test_what_torch_is_asked_for_is_there():
+    """`torch.cuda.graph` cannot run here, but its signature is in every build."""
+    assert {"pool", "capture_error_mode"} <= set(inspect.signature(torch.cuda.graph.__init__).parameters)
+    assert callable(torch.cuda.graph_pool_handle) and hasattr(torch.cuda.CUDAGraph, "replay")

@@ -33,7 +33,7 @@ def test_graphs_answer_as_the_plain_sampler_does(parts):
 def test_nothing_is_recorded_after_the_warm_up(parts, monkeypatch):
     """20 steps with prompts of varying numbers and lengths, twice."""
     recorded, record = [], fixed.record
-    monkeypatch.setattr(fixed, "record", lambda run, device: recorded.append(run) or record(run, device))
+    monkeypatch.setattr(fixed, "record", lambda run, pool: recorded.append(run) or record(run, pool))
     sampler = GraphSampler(*parts, 60)
     steps = [[messages("Ann has 3 eggs. " * (1 + i % 9), 1, 3)] * (1 + 7 * i % 64) for i in range(20)]
     for chats in steps:

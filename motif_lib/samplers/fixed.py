@@ -8,7 +8,6 @@ sizes (`bucket`), and each is recorded once. On a CPU the same steps run without
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
@@ -62,6 +61,7 @@ class Buffers:
         self.keys = [empty_like(layer.keys, rows, length) for layer in prompts.layers]
         self.values = [empty_like(layer.values, rows, length) for layer in prompts.layers]
         self.logits = logits.new_zeros(rows, logits.shape[1])
+        self.pool = torch.cuda.graph_pool_handle() if device.type == "cuda" else None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -101,7 +101,7 @@ class Step:
     """
 
     def __init__(self, model: Any, buffers: Buffers, rows: int, length: int):
-        self.model, self.logits = model, buffers.logits[:rows]
+        self.model, self.logits, self.pool = model, buffers.logits[:rows], buffers.pool
         self.ids, self.positions, self.slot = buffers.ids[:rows], buffers.positions[:rows], buffers.slot
         self.mask = buffers.mask[:rows, :, :, :length]
         self.cache = FixedCache(
@@ -115,7 +115,7 @@ class Step:
     def __call__(self) -> Tensor:
         """Logits of the next token, (rows, V), valid until the next step; the buffers move on by one token."""
         if self.ready and self.replay is None:
-            self.replay = record(self._run, self.ids.device)
+            self.replay = record(self._run, self.pool)
         (self.replay or self._run)()
         self.ready = True
         return self.logits
@@ -134,20 +134,18 @@ class Step:
         self.positions.add_(1)
 
 
-def record(run: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """What does the work of `run` again at the same addresses: a CUDA graph, elsewhere `run` itself.
+def record(run: Callable[[], None], pool: Any) -> Callable[[], None]:
+    """What does the work of `run` again at the same addresses: a CUDA graph, without a pool `run` itself.
 
-    The graphs share one pool of memory: what a step leaves lies in the buffers, so none needs another's.
+    All graphs on the same buffers share a pool of memory: what a step leaves lies in the buffers, and nothing of one
+    graph's own has to outlast another's.
     """
-    if device.type != "cuda":
+    if pool is None:
         return run
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=shared_pool(), capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
         run()
     return graph.replay
-
-
-shared_pool = cache(torch.cuda.graph_pool_handle)
 
 
 class Decoder:
