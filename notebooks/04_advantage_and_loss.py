@@ -103,8 +103,8 @@ branch_tree(traces, outcome=lambda trajectory: 2.0 * verify(trajectory.final, qu
 # ### Exercise 1: rewards from outcomes
 #
 # *Difficulty 1 of 5, 5 minutes.* Fill in `my_rewards(outcomes)`: a list with the k outcomes of each reply goes in,
-# the m rewards come out. An outcome is None where the answer could not be graded. The cell below your function checks
-# it.
+# the m rewards come out. An outcome is None where the answer could not be graded, which is neither right nor wrong. The
+# cell below your function checks it.
 
 
 # %%

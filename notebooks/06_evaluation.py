@@ -85,10 +85,10 @@ for name, folder in FOLDERS.items():
 display(Table("Equal budgets, live, 27 questions", ("", *table.columns), rows, notes))
 
 # %% [markdown]
-# **One long round wins here**, even with the untrained model, and with fewer tokens than MOTIF's three rounds: it reads
-# no notes and hands nothing over. It can, because prompt and three budgets together fit the window of 320 tokens. MOTIF
-# is for problems where they do not; there the table would say "does not fit". Where one long round does fit, it is the
-# rival to beat. A vote over three short rounds buys nothing: all three are cut off.
+# **One long round is the better choice here.** In it even the untrained model solves as many as MOTIF in three rounds,
+# with fewer tokens: nothing has to be handed over. It can, because prompt and three budgets together fit the window of
+# 320 tokens. MOTIF is for problems where they do not; there the table would say "does not fit". A vote over three short
+# rounds buys nothing: on long problems all three are cut off.
 #
 # Read a row as *this many tokens bought that accuracy*. A picture of all rows:
 
@@ -97,7 +97,8 @@ axes = plots.new_axes()
 for (name, found), size in zip(budgets.items(), (16, 10, 5)):  # points of equal value show inside each other
     colour = plots.method_colour(name)
     for report, marker in zip(found.reports, "o^sD"):
-        axes.plot(report.tokens_per_question, report.accuracy.value, marker, color=colour, ms=size, clip_on=False)
+        point = report.tokens_per_question, report.accuracy.value
+        axes.plot(*point, marker, color=colour, ms=size, clip_on=False)
     axes.plot([], [], "s", color=colour, label=name)
 for report, marker in zip(budgets["base"].reports, "o^sD"):
     axes.plot([], [], marker, color="black", fillstyle="none", label=report.name)
