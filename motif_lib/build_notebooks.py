@@ -149,7 +149,7 @@ def check(source: Path, sanitize: Sanitize) -> bool:
     new = render(source, sanitize, pictures=False)
     before, now = (text.replace("<tr>", "\n<tr>").splitlines() for text in (old, new))  # a table is one long line
     difference = difflib.unified_diff(before, now, str(target), "now", lineterm="", n=2)
-    print("\n".join(line[:300] for line in difference), end="\n" if old != new else "")
+    print("\n".join(line[:600] for line in difference), end="\n" if old != new else "")
     return old == new
 
 

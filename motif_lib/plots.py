@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.colours import method_colour, round_colour
+from motif_lib.colours import ROUND_COLOURS, method_colour, round_colour
 
 STYLE = {
     "axes.spines.top": False,
@@ -15,7 +15,6 @@ STYLE = {
     "grid.alpha": 0.25,
     "axes.axisbelow": True,
     "font.size": 10,
-    "legend.frameon": False,
     "figure.dpi": 100,
 }
 
@@ -26,7 +25,7 @@ def new_axes(width: float = 7.0, height: float = 3.6) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({**STYLE, "axes.prop_cycle": matplotlib.cycler(color=ROUND_COLOURS)}):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         return figure.add_subplot()

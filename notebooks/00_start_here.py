@@ -1,17 +1,39 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# A language model forgets: what falls out of its context window does not exist for it. MOTIF lets a model think in
-# several rounds. Each round starts with an empty window that holds the question and one short note from the round
-# before, and reinforcement learning teaches the model to write notes that the next round can use. This workbook
-# builds that idea up, trains it, and measures it.
+# A language model forgets: what falls out of its context window does not exist for it. MOTIF (Modular Thinking via
+# Reinforcement Fine-tuning, arXiv 2507.02851) lets a model think in several rounds. Each round starts with an empty
+# window and sees two things: the question, and one short note from the round before. Reinforcement learning teaches the
+# model to write notes that the next round can use. This workbook builds that idea up, trains it, and measures it.
 #
 # **You will learn**
-# - what is installed here, which hardware was found, and how long each notebook will take;
 # - the whole path of one question: prompt, rounds, rewards, advantages, update, evaluation;
-# - what a row of training data looks like, and what one question costs.
+# - what a row of training data looks like, and what one question costs;
+# - what is installed here, and how long each notebook will take.
 #
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 10 minutes.
+#
+# ## The idea
+#
+# ```
+# question ─► round-1 prompt ─► m replies ─► k trajectories each, rounds 2..n
+#                                  ▲                        │
+#                                  │                        ▼
+#                               update ◄── m advantages ◄── m rewards
+# ```
+#
+# | word | what it means here |
+# |---|---|
+# | round | one prompt and one reply, in a context of its own; there are n of them, and the last gives the answer |
+# | note | the part of a reply that the next round sees, beside the question; *carry* is the rule that makes it |
+# | trajectory | the replies to one question, from round 1 to round n |
+# | group | the m replies of round 1 to the same question |
+# | reward of a reply | k trajectories go on from it: how many of them end in the right answer? |
+# | advantage of a reply | its reward compared with those of its group |
+# | GRPO | the training method: of the m replies, those with a positive advantage become more likely, the others less |
+#
+# GRPO is short for group relative policy optimisation. With n = 1 nothing is carried and nothing rolled out, and MOTIF
+# is plain GRPO.
 
 # %% [markdown]
 # On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
@@ -97,7 +119,7 @@ import re
 
 PACE = 6_000  # tokens a second on the machine where those minutes were measured (our run)
 rows = []
-for path in sorted(Path.cwd().glob("0*.ipynb")):
+for path in sorted(Path.cwd().glob("0[1-7]*.ipynb")):
     for stated in re.findall(r"\b(\d+) minutes?\b.*[CG]PU", path.read_text(encoding="utf-8"))[:1]:
         rows.append((path.stem, stated, f"{int(stated) * PACE / speed:.1f}"))
 Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estimated"), rows)
@@ -105,17 +127,11 @@ Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estima
 # %% [markdown]
 # ## 3. The whole path
 #
-# ```
-# question ─► round-1 prompt ─► m replies ─► k trajectories each, rounds 2..n
-#                                  ▲                        │
-#                                  │                        ▼
-#                               update ◄── m advantages ◄── m rewards
-# ```
+# Now the picture from the top, step by step.
 #
-# The loss of the update falls on the tokens of the m replies. Now step by step.
-#
-# **A question.** Training rows have GSM8K's two columns. Here they are Ledger problems, drawn from a seed; one day is
-# one step of work, so the number of steps is a dial.
+# **A question.** Ledger is the task that comes with the package: word problems drawn from a seed, in which one day is
+# one step of work, so that the number of steps is a dial. Rows have the two columns of GSM8K, a set of school
+# problems; the right answer, called *gold*, stands behind `####`.
 
 # %%
 from motif_lib.tasks import ledger
@@ -145,12 +161,12 @@ for reply in trajectory.replies:
 print(f"--- gold answer: {question.gold}")
 
 # %% [markdown]
-# It stops after a single step, its favourite habit, and leaves too much for the last round. (The note may also name the
-# wrong thing, stamps for books: no answer depends on that word, and so small a model never learned to copy it.)
+# It stops after a single step, its favourite habit, and leaves too much for the last round: the budget cuts that reply
+# off before its answer. (The notes name coins and stamps where the question has cards. No answer depends on that word,
+# and so small a model never learned to copy it.)
 #
-# **Rewards.** A group is m replies to one question. From each, k trajectories are rolled out to the last round; a
-# right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean. How well did the future
-# of this reply go? That is MOTIF's reward.
+# **Rewards.** For each of m = 8 replies k = 4 trajectories are rolled out to the last round. A right answer there
+# counts 2, a wrong one 0 (reference code), and the reply earns their mean.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib import FutureAccuracy
@@ -164,7 +180,7 @@ rewards = reward([prompt] * m, replies, **columns)
 print([round(value, 2) for value in rewards])
 
 # %% [markdown]
-# **Advantages.** Better or worse than the group, in units of its spread. If all rewards of a group are equal, all its
+# **Advantages.** Reward minus mean of the group, in units of its spread. If all rewards of a group are equal, all its
 # advantages are 0 and the question teaches nothing in this step.
 
 # %% tags=["nbval-ignore-output"]
@@ -179,7 +195,8 @@ Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward"
 # %% [markdown]
 # **An update.** The trainer does all of this for several questions a step and then takes one gradient step, which
 # makes replies with a positive advantage more likely. It is TRL's `GRPOTrainer` with one more dial, `num_rounds`. One
-# step of the CPU recipe, on two questions; its `reward` is the mean outcome plus the format reward of notebook 03:
+# step of the CPU recipe, on two questions; its `reward` is the mean outcome plus 0.2 times the format reward of
+# notebook 03:
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -195,23 +212,24 @@ Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name 
 
 # %% [markdown]
 # **An evaluation.** One step changes little. What fifty steps change was **recorded**: `motif demo` trained with this
-# recipe and asked base and trained model the same held-out problems, each in rounds of the same budget.
+# recipe ("round 1": the replies of round 1 are trained, as in the paper). Then the untrained model, called *base*, and
+# the trained one were asked the same held-out problems in three rounds each.
 
 # %%
 from motif_lib.evaluate import Report, compare
 
-base, trained = (Report.load(RECORDED / "demo" / name / "test") for name in ("base", "motif-any-round"))
+base, trained = (Report.load(RECORDED / "demo" / name / "test") for name in ("base", "motif-round-1"))
 compare(base, trained).table()
 
 # %% [markdown]
-# The brackets are 95 % intervals; the verdict below the table says "better" only where interval and test agree. You
-# can repeat the run: `make demo` in the repository, or notebook 05.
+# The brackets are 95 % intervals; the verdict below the table says "better" only where interval and test agree. This
+# is one seed: notebook 05 shows three, and how far apart they end. You can repeat the run with `make demo`.
 #
 # ### Exercise 1: the gold answer
 #
-# *Difficulty 1 of 5, 5 minutes.* Before anything can be rewarded, the right answer must be known. In a GSM8K row it
-# stands at the end of the column `answer`, behind `####`. Write `gold_of(answer)` that gives it as text, ready to be
-# compared: `"12 + 5 = 17\n#### 17"` gives `"17"`.
+# *Difficulty 1 of 5, 5 minutes.* In a GSM8K row the gold answer stands at the end of the column `answer`, behind
+# `####`. Write `gold_of(answer)` that gives it as text, ready to be compared with the same number written in another
+# way: `"12 + 5 = 17\n#### 17"` gives `"17"`.
 
 # %%
 def gold_of(answer):
@@ -229,8 +247,7 @@ checks.check_gold_of(gold_of)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `str.rpartition` cuts at the last occurrence. In GSM8K's training data 79 of 7,473 gold answers hold a comma, such
-# as `1,080` (counted by us in the published file).
+# `str.rpartition` cuts at the last occurrence. Some gold answers of GSM8K hold a comma, such as `1,080`.
 #
 # </details>
 # <details><summary>Solution</summary>

@@ -150,10 +150,10 @@ assert all(reply > BUDGET for days, (_, reply) in taken.items() if days > LIMIT)
 # ## 3. Accuracy as the problem outgrows the budget
 #
 # Now the measurement: the same problems in one round, once with the budget and once with twice as many tokens. The
-# model is the same; it decodes greedily.
+# model decodes greedily: it always takes the most likely token.
 
 # %%
-questions = load_task("ledger", size=60, seed=SEED, steps=(1, 10))
+questions = load_task("ledger", size=72, seed=SEED, steps=(1, 12))
 reports = {}
 for budget in (BUDGET, 2 * BUDGET):
     sampler = LocalSampler(model, tokenizer, budget, temperature=0)
@@ -168,7 +168,8 @@ plots.accuracy_by_length(curves).figure
 
 # %% [markdown]
 # *Figure 2: accuracy of one round against the number of steps, six problems each, 95 % intervals.* With the budget it
-# falls to the floor where Figure 1 says that it must. Twice the budget moves the cliff; it does not remove it.
+# falls to the floor where Figure 1 says that it must. Twice the budget moves the cliff to where the reply crosses that
+# budget; it does not remove it.
 #
 # What does such a failure look like? The reply breaks off in the middle of the work, and there is no answer to grade.
 # It is not wrong; it is missing.

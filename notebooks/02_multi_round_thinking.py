@@ -55,8 +55,7 @@ first = sampler([chat])[0]
 print(chat[-1]["content"], first.text, sep="\n\n")
 
 # %% [markdown]
-# (The note may name the wrong thing, stamps for books: no answer depends on that word, and this small model never
-# learned to copy it. What counts is the total and the day.)
+# (Stamps for books: what counts in this note is the total and the day, see notebook 00.)
 #
 # Round 2 is a **new context**. It holds the question again and, inside `<progress>`, the note. The reasoning of round
 # 1 is gone.
@@ -170,9 +169,11 @@ rows = [
 Table("48 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
 
 # %% [markdown]
-# The loop alone makes no reasoner. It can reach problems that one round cannot, but each hand-over is one more chance
-# to go wrong, and a round that stops after one step wastes most of its budget. What is missing is a *reason* to use
-# the rounds well; that is what the reward of notebook 03 and the training of notebook 05 are for.
+# The loop alone makes no reasoner. It solves problems of five and six steps, which one round cannot. But a round that
+# stops after one step wastes most of its budget, so beyond six steps too much is left for the last round. And each
+# hand-over is one more chance to go wrong: at three steps the model stops after two and boxes that total as if it were
+# the answer. What is missing is a *reason* to use the rounds well; the reward of notebook 03 and the training of
+# notebook 05 give one.
 #
 # ## 4. What is carried, what is lost?
 #
@@ -195,6 +196,8 @@ columns = ("", "characters of the reply", "of the note", "replies without a note
 Table("What is handed on (means)", columns, [row(round) for round in range(1, ROUNDS)])
 
 # %% [markdown]
+# Most of a reply is forgotten. None was cut off before its note; that happens to longer replies (exercise 2).
+#
 # The **round stepper** shows the exact prompt of each round, the reply, and what of it the next round will see. The
 # first trajectories were just made, by the untrained model; those after them are **recorded**: rollouts from a
 # training run of `motif demo`. With *Ask* you put your own question to the model.
@@ -213,7 +216,7 @@ def outcome(trajectory):
 
 
 recorded = read_traces(RECORDED / "demo" / "motif-any-round" / "traces.jsonl")[:8]
-live = [t for t in trajectories if t.question.length > 3][:12]
+live = [t for t in trajectories if t.question.length > 2][:12]
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 
 # %% [markdown]
@@ -291,8 +294,9 @@ probe = carry_probe(six, sampler, ROUNDS, lambda question, done: ledger_note(que
 probe.table()
 
 # %% [markdown]
-# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is no better, it is what the
-# note says that counts, not that there is one. *Gold* minus *own*: what better first rounds could still win.
+# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is hardly better than empty, it
+# is what the note says that counts, not that there is one. *Gold* minus *own*: what better first rounds could still
+# win.
 #
 # Now problems of nine to twelve steps, which three rounds of four steps each can solve. Here the gold note states the
 # total after eight steps. *Predict:* how far does the untrained model get by itself?

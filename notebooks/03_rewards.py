@@ -75,7 +75,7 @@ Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"
 # - 0.125 for each of the four tags that occurs exactly once.
 #
 # A reply may have many lines, end without a newline, be cut off in the middle, or hold everything twice. The cell
-# below your function tries it on eight such texts and names the mistake that it sees.
+# below your function tries it on such texts and names the mistake that it sees.
 
 
 # %%
@@ -149,9 +149,9 @@ Table("The reference's format rewards", ("spelling", "strict", "soft", "tags", "
 #
 # ### A penalty nobody wrote
 #
-# The tag count takes off 0.001 for each character after the end of the answer, twice. It looks for the end at
-# `</answer>` **with a newline behind it**. Without that newline the split returns the whole reply as "what comes
-# after".
+# The tag count takes off 0.001 for each character after the end of the answer, in two places. One of them looks for
+# the end at `</answer>` **with a newline behind it**. Without that newline the split returns the whole reply as "what
+# comes after".
 #
 # **Predict, then run.** What does a perfect reply of 3,000 characters earn, with the newline and without?
 
@@ -165,13 +165,13 @@ for style, (name, end) in zip(("--", "-"), {"a newline": "\n", "no newline": ""}
     curve = [reference.faulty_tags(text + end) for text in perfect]
     ax.plot(lengths, curve, style, color=ORANGE, label=f"reference, {name} at the end")
     print(f"3,000 characters, {name} at the end: {curve[-1]:.3f}")
-ax.set(xlabel="characters of a perfect reply", ylabel="reward of the tags", title="Figure 1")
+ax.set(xlabel="characters of a perfect reply", ylabel="reward of the tags")
 ax.legend()
 ax.figure
 
 # %% [markdown]
-# A right answer is worth 2 points in the reference. So there is a length at which a right reply earns less than a
-# wrong short one:
+# *Figure 1: reward of the four tags against the length of a perfect reply.* A right answer is worth 2 points in the
+# reference. So there is a length at which a right reply earns less than a wrong short one:
 
 
 # %%
@@ -200,7 +200,7 @@ assert trend < 0
 
 # %% [markdown]
 # On its length alone: the shorter, the better. In a group of equally right replies the advantage goes to the one that
-# thinks least. The format reward was meant to teach tags; it teaches silence.
+# thinks least.
 #
 # ## 3. The answer
 #
@@ -336,7 +336,8 @@ assert (theirs, ours) == (2.0, 0.0)
 # ### Neither right nor wrong
 #
 # Some pairs cannot be graded: the gold is unreadable, or comparing two formulas takes longer than the limit. A 0
-# would call the reply wrong. Our verdict is None, and TRL leaves a reply without any reward out of its group.
+# would call the reply wrong. Our verdict is None, and TRL leaves a reply for which every reward is None out of its
+# group.
 
 # %%
 for gold in ("5", "6", "unknown"):

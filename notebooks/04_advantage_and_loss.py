@@ -6,7 +6,7 @@
 # numbers are compared.
 #
 # **You will learn**
-# - why the mean outcome of k trajectories is the value of a reply, and how noisy it is with k = 4;
+# - what the mean outcome of k trajectories estimates, and how noisy it is with k = 4;
 # - what an advantage is, when a group has none, and why the loss starts near zero;
 # - what the clipped loss does to the tokens of round 1, with TRL's own numbers beside ours.
 #
@@ -103,8 +103,8 @@ branch_tree(traces, outcome=lambda trajectory: 2.0 * verify(trajectory.final, qu
 # ### Exercise 1: rewards from outcomes
 #
 # *Difficulty 1 of 5, 5 minutes.* Fill in `my_rewards(outcomes)`: a list with the k outcomes of each reply goes in,
-# the m rewards come out. An outcome is None where the answer could not be graded. The cell below your function checks
-# it.
+# the m rewards come out. An outcome is None where the answer could not be graded, which is neither right nor wrong. The
+# cell below your function checks it.
 
 
 # %%
@@ -144,20 +144,21 @@ checks.check_future_reward(my_rewards)
 from scipy.stats import binom
 
 rng = np.random.default_rng(SEED)
-print("  k   standard error: exact   simulated   worse wins     tie   replies a question")
+print("  k   error of p = 0.3: exact   simulated   worse wins     tie   replies a question")
 for size in (1, 4, 16, 64):
     exact = 2 * np.sqrt(0.3 * 0.7 / size)
     drawn = (2 * rng.binomial(size, 0.3, 100_000) / size).std()
     worse, better = (binom.pmf(np.arange(size + 1), size, p) for p in (0.3, 0.6))
     joint = np.outer(worse, better)  # (k + 1, k + 1): P(worse has i right, better has j right)
     upset, tie, cost = np.tril(joint, -1).sum(), np.trace(joint), m * (1 + size * (n - 1))
-    print(f"{size:3} {exact:23.3f} {drawn:11.3f} {upset:12.1%} {tie:7.1%} {cost:20}")
+    print(f"{size:3} {exact:24.3f} {drawn:11.3f} {upset:12.1%} {tie:7.1%} {cost:20}")
     assert abs(exact - drawn) < 0.01
 
 # %% [markdown]
-# One reward of k = 4 says little: its error is as large as most differences in a group. Training works all the same
-# because the errors cancel over many groups, as they do in any stochastic gradient. A larger k buys precision at the
-# price in the last column, m (1 + k (n − 1)) replies for a question; so does a larger group, or another question.
+# One reward of k = 4 says little: its error is about as large as the steps between the four rewards of section 1.
+# Training works all the same because the errors cancel over many groups, as they do in any stochastic gradient. A
+# larger k buys precision at the price in the last column, m (1 + k (n − 1)) replies for a question; a larger group and
+# more questions buy it too.
 #
 # Now without a script. motif-tiny writes one first reply to each of three questions, and 64 futures of each are
 # rolled out. Sixteen rewards of k = 4 from the same state:
@@ -232,8 +233,8 @@ checks.check_group_advantages(my_advantages)
 #
 # If all m rewards are equal, every advantage is 0 and the question was asked for nothing; TRL logs their share as
 # `frac_reward_zero_std` ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It is the fate of questions
-# that are too easy or too hard. How often does it happen to m = 8 replies that all succeed with probability p? All
-# rewards are equal with probability Σ P(j of k right)^m, summed over j.
+# that are too easy or too hard. How often does it happen to m = 8 replies that are all equally good, right with
+# probability p? All rewards are equal with probability Σ P(j of k right)^m, summed over j.
 
 # %%
 from motif_lib.grpo import group_advantages
@@ -244,13 +245,14 @@ ax = plots.new_axes(6.5, 3.2)
 for size in (1, 4):
     equal = sum(binom.pmf(j, size, p) ** 8 for j in range(size + 1))
     ax.plot(p, equal, label=f"k = {size}: {equal[5]:.0%} at p = 0.05")
-ax.set(xlabel="p, chance that a future is right", ylabel="share of groups without signal", title="Figure 1")
+ax.set(xlabel="p, chance that a future is right", ylabel="share of groups without signal")
 ax.legend()
 ax.figure
 
 # %% [markdown]
-# Here k helps: four futures show a difference that one outcome hides. That the differences are partly noise, section
-# 2 has shown.
+# *Figure 1: share of groups without signal, against p.* A larger k makes silent groups rare. But a difference in
+# rewards is not yet a difference in value: here all replies are equally good, and what k = 4 brings to light is noise,
+# which averages out over many groups. k helps where the replies do differ (section 2).
 #
 # ## 4. From advantages to a loss
 #
@@ -317,7 +319,7 @@ assert ratio[0] > ratio[1] > 1 > ratio[3] > ratio[2]
 
 # %% [markdown]
 # Replies move in the order of their advantages. A ratio that has moved by more than 20 % in the wanted direction is
-# **clipped**: the minimum of the ratio and of the clipped ratio makes the loss constant there, and the gradient
+# **clipped**: the loss takes the smaller of ratio · A and clipped ratio · A, which is constant there, and the gradient
 # stops. MOTIF as trained here makes one step for each batch, so that nothing is clipped at all; clipping is for those
 # who reuse a batch.
 #

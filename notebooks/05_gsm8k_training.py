@@ -6,7 +6,7 @@
 #
 # **You will learn**
 # - to start, watch, stop and resume a MOTIF run, and to get vanilla GRPO from the same code with `num_rounds=1`;
-# - to read its log: why the loss starts near zero, what a group without signal is, what a cut reply costs;
+# - to read its log: what a loss near zero says, what a group without signal is, what a cut reply costs;
 # - what to change for Qwen2.5-3B and GSM8K on a GPU.
 #
 # About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 10 minutes. The last section says what
@@ -32,6 +32,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import MotifTrainer, load_model, load_recipe, lora_config
@@ -84,21 +85,21 @@ print(questions[0].text, "->", questions[0].gold)
 # ## 2. Watch it train
 #
 # A Trainer tells its callbacks about every step. This one draws what matters for GRPO: the reward, its spread inside
-# the groups, and the loss, which matters least.
+# the groups (the standard deviation, mean over the groups), and the loss, which matters least.
 
 # %%
 from IPython.display import Markdown, display
-from matplotlib.figure import Figure
 from transformers import PrinterCallback, TrainerCallback, set_seed
 
-PANELS = {"reward": "reward", "motif/group_spread": "spread inside a group", "loss": "loss"}
+PANELS = {"reward": (0, 2), "motif/group_spread": (0, 1), "loss": (-0.1, 0.1)}  # the least each axis shows
 
 
 def draw(log, title):
     figure = Figure(figsize=(10, 2.5), layout="constrained")
-    for ax, (key, name) in zip(figure.subplots(1, len(PANELS)), PANELS.items()):
-        ax.plot([entry["step"] for entry in log], [entry[key] for entry in log], marker="o", ms=4)
-        ax.set(title=name, xlabel="step")
+    for ax, (key, (low, high)) in zip(figure.subplots(1, len(PANELS)), PANELS.items()):
+        values = [entry[key] for entry in log]
+        ax.plot([entry["step"] for entry in log], values, marker="o", ms=4, clip_on=False)
+        ax.set(title=key.split("/")[-1].replace("_", " "), xlabel="step", ylim=(min(low, *values), max(high, *values)))
         ax.locator_params(axis="x", integer=True)
     figure.suptitle(title)
     return figure
@@ -189,8 +190,8 @@ assert steps == list(range(1, motif.state.max_steps + 1))  # no step lost, none 
 #
 # ## 3. Read the log
 #
-# Here are the last steps of both runs. `clipped_ratio` is the share of trained replies that the budget cut off,
-# `frac_reward_zero_std` the share of groups in which all rewards are equal.
+# Here are the last steps of both runs. `clipped_ratio` is the share of trained replies that the budget cut off (not the
+# clipping of notebook 04), `frac_reward_zero_std` the share of groups in which all rewards are equal.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.evaluate.tables import Table
@@ -206,32 +207,17 @@ display(Table("Last steps, live", ("", *(key.split("/")[-1] for key in KEYS)), r
 # ### "My loss is zero. Is it broken?"
 #
 # The question most asked about GRPO ([trl 2703](https://github.com/huggingface/trl/issues/2703),
-# [unsloth 2291](https://github.com/unslothai/unsloth/issues/2291)). The advantages of a group sum to zero, and at the
-# first update after sampling the ratio of new to old probability is 1 everywhere. So the loss of replies of equal
-# length is exactly zero. Its gradient is not: each reply pulls with its own advantage.
-
-# %%
-from motif_lib.grpo import clipped_loss, group_advantages
-
-torch.manual_seed(SEED)
-advantages = group_advantages(torch.tensor([[2.0, 0.0, 1.0, 0.0]])).flatten()  # (4,)
-logp = torch.randn(4, 6, requires_grad=True)  # 4 replies of up to 6 tokens
-for lengths in ([6, 6, 6, 6], [3, 6, 6, 6]):
-    mask = (torch.arange(6) < torch.tensor(lengths)[:, None]).float()
-    loss = clipped_loss(logp, logp.detach(), advantages, mask)
-    (gradient,) = torch.autograd.grad(loss, logp)
-    print(f"lengths {lengths}: loss {loss.item() + 0:+.3f}, size of the gradient {gradient.norm():.3f}")
-    assert gradient.norm() > 0.1
-
-# %% [markdown]
-# With replies of unequal length the loss is off zero, up or down, and says nothing about progress. **Read the reward
-# and its spread; a falling loss is no goal in GRPO.**
+# [unsloth 2291](https://github.com/unslothai/unsloth/issues/2291)). There are two reasons for it, and the loss does not
+# tell them apart. The advantages of a group sum to zero, and so nearly does the loss, while each reply pulls with its
+# own advantage (notebook 04, section 4): that is the rule, and fine. Or all advantages are zero, and the gradient with
+# them: `frac_reward_zero_std` is 1, as in the rows of GRPO here, and nothing is learned. **Read the reward and its
+# spread; a falling loss is no goal in GRPO.**
 #
 # ### "The reward stands still."
 #
-# Where all rewards of a group are equal, every advantage is zero and the group teaches nothing, even if other groups of
-# the batch differ ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It happens when a question is too hard
-# (all wrong) or too easy (all right). More replies m, and more trajectories k from each, make it rarer.
+# A question is without signal when it is too hard (all wrong) or too easy (all right) for the whole group ([trl
+# 3857](https://github.com/huggingface/trl/issues/3857)). More replies m, and more trajectories k from each, make that
+# rarer. So watch the share of such groups.
 #
 # ### Exercise 1: groups without signal
 #
@@ -288,12 +274,14 @@ for ended, name in ((True, "ended by itself"), (False, "cut off")):
 #
 # Our first runs did that: accuracy rose for seven steps and then fell below the untrained model's (`LOG.md`). Take the
 # last round of a problem that is not half done. Nothing can save it, every outcome is 0. But some replies give up after
-# two steps and close their answer, format reward 1.5; others go on until the budget cuts them, 0.25 for two tags.
+# two steps and close their answer, format reward 1.5; others go on until the budget cuts them, 0.125 for one tag.
 #
 # *Predict:* GRPO divides by the spread of the group. How large are the advantages of those who gave up?
 
 # %%
-formats = torch.tensor([[1.5, 1.5, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25]])
+from motif_lib.grpo import group_advantages
+
+formats = torch.tensor([[1.5, 1.5, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125]])
 outcomes = torch.tensor([[2.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])  # another group: right or wrong, format alike
 for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided, format at 0.2", 0.2, False)):
     given_up, right = group_advantages(weight * formats, scale)[0, 0], group_advantages(outcomes, scale)[0, 0]
@@ -337,7 +325,9 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 # "MOTIF any round" draws the trained round anew for every question (notebook 07).
 #
 # A method learns only from the share above its curve in figure 2. In one round a long problem is wrong eight times of
-# eight: no signal. With k trajectories a reply's reward lies anywhere from 0 to 2, and equal rewards are rarer.
+# eight: no signal. With k trajectories a reply's reward lies anywhere from 0 to 2, and equal rewards are rarer. "Any
+# round" has more of them than "round 1": where a last round is trained nothing is rolled out, and the outcome of a
+# reply is right or wrong.
 #
 # ### Exercise 2: a curve one can read
 #

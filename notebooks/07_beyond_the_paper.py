@@ -70,8 +70,8 @@ axes.set(xlabel="rounds n at test")
 axes.figure
 
 # %% [markdown]
-# *Figure 1: accuracy against the number of rounds at test, live.* A larger n costs tokens on easy problems too: section
-# 5 asks what stopping early would save. A smaller n fails on what does not fit.
+# *Figure 1: accuracy against the number of rounds at test, live.* A smaller n fails on what does not fit. A larger n
+# wins nothing here and costs tokens, on easy problems too: section 5 asks what stopping early would save.
 #
 # ## 2. What should be carried?
 #
@@ -195,19 +195,19 @@ results = read_results(RECORDED / "experiment" / "results.jsonl")
 curves = {}
 for method in ("MOTIF round 1", "MOTIF any round"):
     asked = sorted({result.questions for result in results if result.method == method})
-    found = [(n, pooled(results, method, n)) for n in asked]
-    curves[method] = [(n, all_seeds.value, all_seeds.low, all_seeds.high) for n, (all_seeds, _) in found]
+    found = [(n, pooled(results, method, n)) for n in asked]  # the second: estimate, accuracy of each seed
+    curves[method] = [(n, estimate.value, min(seeds), max(seeds)) for n, (estimate, seeds) in found]
     last = ", ".join(f"{100 * accuracy:.1f}" for accuracy in found[-1][1][1])
     print(f"{method}: % right after {asked[-1]} questions, by seed: {last}")
 axes = plots.accuracy_by_length(curves)
-axes.set(xlabel="training questions")
+axes.set(xlabel="training questions", ylabel="accuracy (range of the seeds)")
 axes.figure
 
 # %% [markdown]
-# *Figure 2: credit for round 1 against credit for any round, recorded, three seeds together.* The intervals are those
-# of the questions; the seeds, printed above, lie much further apart where only round 1 is trained. The base model has a
-# habit of giving up in the last round. Credit for round 1 reaches it only through the shared weights, since the reply
-# that is trained never is a last one. The curves show what that costs here.
+# *Figure 2: credit for round 1 against credit for any round, recorded; mean of three seeds, the bars reach from the
+# worst seed to the best.* Where only round 1 is trained the seeds end far apart. The base model has a habit of giving
+# up in the last round. Credit for round 1 reaches it only through the shared weights, since the reply that is trained
+# never is a last one.
 #
 # There is a third, `credit="all"`: whole trajectories, each reply credited with the outcome of its own. The module
 # `motif_lib.credit` derives all three in a few lines; section 6 measures them.
@@ -218,7 +218,8 @@ axes.figure
 # the adapter (`lora_request=None`; reference code): all later rounds are answered by the **base** model, while
 # evaluation uses the adapter. `rollout_policy="base"` reproduces that; the default is `"current"`.
 #
-# We sample eight round-1 replies for each of six long questions, and value each twice, with k = 4.
+# We sample eight round-1 replies for each of six long questions, and value each three times, with k = 4: by the current
+# policy, by the current policy again, as a control, and by the base.
 #
 # *Predict:* in which direction will the base model's values be off? Does that matter to an advantage?
 
@@ -236,12 +237,13 @@ def base_sampler(chats):
 sampler.seed(SEED)
 begun = advance([Trajectory(q, ()) for q in questions if q.length in (7, 9) for _ in range(8)], sampler, 3)
 values = {}
-for policy, rolled_by in {"current": sampler, "base": base_sampler}.items():
+for policy, rolled_by in {"current": sampler, "current again": sampler, "base": base_sampler}.items():
     values[policy] = [mean_outcome(outcomes_of(futures)) for futures in branch(begun, rolled_by, 4, 3)]
 
 # %% [markdown]
 # The level does not matter, it cancels in the group's mean. What matters is the order inside the groups, and how many
-# groups are left with any order at all.
+# groups are left with any order at all. The last column: of the replies with an advantage in both valuations, how many
+# have the other sign than in the first row?
 
 # %% tags=["nbval-ignore-output"]
 from torch import tensor
@@ -249,16 +251,20 @@ from torch import tensor
 from motif_lib.grpo import group_advantages
 
 advantages = {policy: group_advantages(tensor(found).view(-1, 8)) for policy, found in values.items()}
+rows = []
 for policy, found in advantages.items():
-    flat = (found == 0).all(dim=1).sum()
-    mean = tensor(values[policy]).mean()
-    print(f"{policy:8} mean value {mean:.2f} of 2, groups without signal {flat} of {len(found)}")
-apart = (advantages["current"] * advantages["base"] < 0).float().mean()
-print(f"replies that one policy rewards and the other punishes: {100 * apart:.0f} %")
+    flat, mean = (found == 0).all(dim=1).sum(), tensor(values[policy]).mean()
+    signs = found * advantages["current"]
+    apart = 100 * (signs < 0).sum() / (signs != 0).sum()
+    rows.append((policy, f"{mean:.2f}", f"{flat} of {len(found)}", f"{apart:.0f} %"))
+columns = ("valued by", "mean value, of 2", "groups without signal", "advantages of the other sign")
+display(Table("The same replies, three valuations", columns, rows))
 
 # %% [markdown]
-# Some of the disagreement is the noise of k = 4. The rest is the fault: as training goes on, the policy moves away from
-# the base, and replies are judged by a partner they will not have.
+# The base makes less of the same notes; that is plain. The order is another matter: the control disagrees with itself
+# too, by the noise of k = 4, and only what the base disagrees beyond that is the fault. With 48 replies that difference
+# is a guess. The reason to roll out with the current policy is that training moves it away from the base, and replies
+# would be judged by a partner they will not have.
 #
 # ## 5. When to stop
 #

@@ -87,6 +87,7 @@ def surrogate(logp, old_logp, advantages):
     [
         (lambda *given: -clipped_loss(*given), "the sign"),
         (lambda new, old, a, mask: -((new - old) * a[:, None] * mask).sum() / mask.sum(), "exp(logp - old_logp)"),
+        (lambda new, old, a, mask: clipped_loss(new, 0 * old, a, mask), "compares it with the one before"),
         (lambda new, old, a, mask: -((new - old).exp() * a[:, None] * mask).sum() / mask.sum(), "clip the ratio"),
         (
             lambda new, old, a, mask: -((new - old).exp().clamp(0.8, 1.2) * a[:, None] * mask).sum() / mask.sum(),
@@ -105,7 +106,7 @@ def surrogate(logp, old_logp, advantages):
         (lambda new, old, a, mask: -((surrogate(new, old, a) * mask).sum(1) / mask.sum(1)).mean(), "each reply first"),
         (lambda *given: clipped_loss(*given).detach(), "no detach()"),
         (lambda *given: clipped_loss(*given).item(), "no detach()"),
-        (lambda new, old, a, mask: clipped_loss(new, old.clamp(min=-0.1), a.clamp(min=-0.5), mask), "pushed back"),
+        (lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask), "pushed back"),
     ],
 )
 def test_mistakes_of_a_loss(wrong, message):

@@ -63,6 +63,7 @@ LOOPS = {
     "looks like a first round": loop(note=lambda text, old: read_answer(text)),
     "the unfinished reasoning": loop(note=lambda text, old: read_answer(text) or text),
     "without an answer hands on NO_NOTE": loop(note=lambda text, old: read_answer(text) or "none"),
+    "lives for one round": loop(note=lambda text, old: read_answer(text) or old or NO_NOTE),
     "there is one call": loop(calls=lambda num_rounds: max(2, num_rounds)),
     "sampler([chat])": unbatched,
 }

@@ -35,7 +35,7 @@ def check_future_reward(function: Callable[[Outcomes], Sequence[float | None]]) 
         "the reward of a reply is the mean of its k outcomes",
     )
     return run(
-        "reward from outcomes",
+        "my_rewards",
         function,
         [
             Case(mean, lambda f: f([[2.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), [1.0, 0.0]),
@@ -73,7 +73,7 @@ def check_group_advantages(function: Callable[[Tensor], Tensor]) -> Result:
     )
     flat = "a group without spread divides 0 by 0: add a small eps to the std"
     return run(
-        "group advantages",
+        "my_advantages",
         function,
         [
             Case(one_success, lambda f: rounded(f, [[1.0, 0, 0, 0]]), [[1.5, -0.5, -0.5, -0.5]]),
@@ -92,9 +92,10 @@ def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
     import torch
 
     def token(function: Callable[..., Tensor], ratio: float, advantage: float) -> float:
-        """The loss of one token whose probability changed by `ratio`."""
-        logp = torch.tensor([[ratio]]).log()  # (1, 1)
-        return float(function(logp, torch.zeros(1, 1), torch.tensor([advantage]), torch.ones(1, 1)))
+        """The loss of one token whose probability was 0.5 and changed by `ratio`."""
+        old = torch.tensor([[0.5]]).log()  # (1, 1)
+        logp = torch.tensor([[0.5 * ratio]]).log()  # (1, 1)
+        return float(function(logp, old, torch.tensor([advantage]), torch.ones(1, 1)))
 
     def batch(function: Callable[..., Tensor]) -> float:
         """Two replies of 2 and 1 tokens; the padding has moved too, and must not count."""
@@ -112,6 +113,7 @@ def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
         [
             (1.0, "the sign: training minimises the loss, so what is to grow needs a minus"),
             (0.0, "the ratio of two probabilities is exp(logp - old_logp), which is 1 at the start"),
+            (-0.5, "this is the probability itself; the ratio compares it with the one before: exp(logp - old_logp)"),
         ],
         "ratio 1 and advantage 1 give the loss -1",
     )
@@ -126,7 +128,7 @@ def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
     both = "a bad token that became more likely must be pushed back: take the minimum of clipped and unclipped"
     attached = "a token's gradient is -advantage / trained tokens: no detach() and no item() on the way"
     return run(
-        "clipped loss",
+        "my_loss",
         function,
         [
             Case(unmoved, lambda f: token(f, 1.0, 1.0), -1.0),

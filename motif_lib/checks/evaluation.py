@@ -76,6 +76,11 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
                 lambda f: f([True] * 3 + [False] * 5, [False] * 3 + [True] * 5),
                 0.7265625,
             ),
+            Case(
+                "a pair with a None is not left out: who cannot be graded is wrong, and the other may be right",
+                lambda f: f([None] * 6, [True] * 6),
+                0.03125,
+            ),
         ],
     )
 

@@ -22,7 +22,7 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
         return "a complete reply on one line earns all of it: do not ask for newlines around the tags"
 
     return run(
-        "format reward",
+        "format_score",
         function,
         [
             Case(first, lambda f: f("<reasoning>a</reasoning><answer>b</answer>"), 1.0),
@@ -44,6 +44,7 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
                 0.5,
             ),
             Case("a block that was never closed is no block", lambda f: f("<reasoning>a</reasoning><answer>b"), 0.375),
+            Case("nor is a reasoning that was never closed", lambda f: f("<reasoning>a<answer>b</answer>"), 0.375),
             Case("an empty text earns nothing", lambda f: f(""), 0.0),
         ],
     )
@@ -60,7 +61,7 @@ def check_last_box(function: Callable[[str], str | None]) -> Result:
         return "of two boxes the last one is the answer"
 
     return run(
-        "last box",
+        "last_box",
         function,
         [
             Case("give what stands between the braces of the box", lambda f: f(r"So it is \boxed{5}."), "5"),
@@ -93,7 +94,7 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
         return Case(spelling, lambda f: f(boxed(answer), "1000"), True)
 
     return run(
-        "answer check",
+        "is_correct",
         function,
         [
             Case("this answer is right", lambda f: f(boxed("5"), "5"), True),
@@ -115,6 +116,7 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
                 lambda f: f(reply_text("x", r"\boxed{3} or \boxed{5}"), "5"),
                 False,
             ),
+            Case("the same number in two boxes is one claim", lambda f: f(boxed(r"5} = \boxed{5.0"), "5"), True),
             Case("of two answers the last one counts", lambda f: f(boxed("6") + boxed("5"), "5"), True),
             Case("an answer that is no number is wrong, not an error", lambda f: f(boxed("many"), "5"), False),
         ],

@@ -41,6 +41,11 @@ def check_my_think(function: Loop) -> Result:
             Case(_notes, lambda f: [_find(NOTE, chat) for chat in asked(f)], [None, "note 1", "note 2"]),
             Case(_result, lambda f: f("How many?", scripted(REPLIES, []), 3), REPLIES[-1]),
             Case(_no_note, lambda f: _find(NOTE, asked(f, [CUT, *REPLIES[1:]])[1]), NO_NOTE),
+            Case(
+                "a note lives for one round: without an answer in round 2, round 3 is told NO_NOTE",
+                lambda f: _find(NOTE, asked(f, [REPLIES[0], CUT, REPLIES[2]])[2]),
+                NO_NOTE,
+            ),
             Case("with num_rounds=1 there is one call", lambda f: len(asked(f, num_rounds=1)), 1),
         ],
     )

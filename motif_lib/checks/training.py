@@ -41,7 +41,7 @@ def check_groups_without_signal(function: Callable[..., float]) -> Result:
 def check_smoothed(function: Callable[..., list[float]]) -> Result:
     """`function(values, width)`: at each step the mean of the last `width` values, or of all where there are fewer."""
     return run(
-        "smoothed",
+        "my_smoothed",
         function,
         [
             Case("give one value for each step, the first ones too", lambda f: len(f([3.0, 3.0, 3.0], 2)), 3),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 LIMIT = 6_000  # characters of one text in a live picture; more is slow to draw and nobody reads it
 BRIEF = 400  # characters of one text in a static table, which is stored in the notebook
+TOP_LEFT = "text-align: left; vertical-align: top"  # of a cell in a static table; Jupyter puts it right and middle
 
 # Control and direction characters would hide or reorder what is shown; a lone surrogate cannot be sent to the browser.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -82,8 +83,8 @@ class StaticTable:
     rows: Sequence[Sequence[object]]
 
     def html(self) -> str:
-        """Tags and attributes that every sanitizer leaves in place: no style, no SVG."""
-        head = "".join(f'<th scope="col">{safe(name)}</th>' for name in self.head)
+        """Tags that every sanitizer leaves in place, no SVG; without its inline styles it is as readable."""
+        head = "".join(f'<th scope="col" style="{TOP_LEFT}">{safe(name)}</th>' for name in self.head)
         rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
         note = "Static view: run the notebook to use the controls."
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -98,9 +99,9 @@ class StaticTable:
 def _cell(value: object) -> str:
     text = safe(value, BRIEF)
     if isinstance(value, int | float) or not text:
-        return f"<td>{text}</td>"
-    tag = "pre" if "\n" in text else "code"  # not typeset as formulas
-    return f"<td><{tag}>{text}</{tag}></td>"
+        return f'<td style="{TOP_LEFT}">{text}</td>'
+    tag = 'pre style="min-width: 12em"' if "\n" in text else "code"  # not typeset as formulas
+    return f'<td style="{TOP_LEFT}"><{tag}>{text}</{tag.split()[0]}></td>'
 
 
 def number(value: float | None, sign: bool = False, digits: int = 2) -> str:

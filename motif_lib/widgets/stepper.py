@@ -20,6 +20,7 @@ from motif_lib.widgets.panel import Panel, button, hint, row, slider
 Item = tuple[Trajectory, float | None]  # a trajectory and its outcome
 
 SHOWN = 3  # trajectories in the static table
+UNKNOWN = "?"  # tokens of a prompt that nobody counted: a trainer's own prompt of the trained round, in its traces
 
 
 def items_of(records: Iterable[Trajectory | Trace], outcome: Outcome | None = None) -> list[Item]:
@@ -46,7 +47,7 @@ def render_tokens(replies: Sequence[Reply], now: int) -> str:
     for reply in replies:
         prompt = segment(reply.prompt_tokens, scale, "motif-fill", "prompt")
         tokens = segment(reply.tokens, scale, "motif-fill", "reply", round_colour(reply.round))
-        said = f"prompt {reply.prompt_tokens} + reply {reply.tokens} tokens"
+        said = f"prompt {reply.prompt_tokens or UNKNOWN} + reply {reply.tokens} tokens"
         bar = f'<div class="motif-bar" role="img" aria-label="{said}">{prompt}{tokens}</div>'
         current = " motif-now" if reply.round == now else ""
         rows.append(f'<div class="motif-row{current}"><b>round {reply.round}</b>{bar}<span>{said}</span></div>')
@@ -92,7 +93,7 @@ def render_round(item: Item, round: int) -> str:
     note = "" if last else f"<h4>Note: all that round {round + 1} will see of it</h4>{block(reply.carried, colour)}"
     return (
         f'<div class="motif" aria-live="polite"><p>{head}</p>{render_tokens(replies, round)}'
-        f"<h4>Prompt, {reply.prompt_tokens} tokens</h4>{prompt}"
+        f"<h4>Prompt, {reply.prompt_tokens or UNKNOWN} tokens</h4>{prompt}"
         f"<h4>Reply, {reply.tokens} tokens</h4>{block(reply.text, colour, reply.carried, colour)}"
         f"<p>{carried_text(reply, last)}</p>{note}</div>"
     )
@@ -101,8 +102,9 @@ def render_round(item: Item, round: int) -> str:
 def stepper_table(items: Sequence[Item]) -> StaticTable:
     """The rounds of the first few trajectories."""
     rows = [
-        (number, reply.round, clean(reply.prompt[-1]["content"], BRIEF), reply.text, reply.carried, reply.prompt_tokens,
-         reply.tokens, "" if reply.finished else "cut off", verdict(outcome) if reply is trajectory.replies[-1] else "")
+        (number, reply.round, clean(reply.prompt[-1]["content"], BRIEF), reply.text, reply.carried,
+         reply.prompt_tokens or UNKNOWN, reply.tokens, "" if reply.finished else "cut off",
+         verdict(outcome) if reply is trajectory.replies[-1] else "")
         for number, (trajectory, outcome) in enumerate(items[:SHOWN], 1)
         for reply in trajectory.replies
     ]  # fmt: skip
