@@ -264,10 +264,10 @@ from statistics import fmean
 from motif_lib import read_traces
 
 traces = read_traces(RECORDED / "demo" / "motif-round-1" / "traces.jsonl")
-for ended, name in ((True, "ended by itself"), (False, "cut off")):
+for ended, name in ((True, "ended by themselves"), (False, "were cut off")):
     rewards = [trace.reward for trace in traces if trace.trajectories[0].replies[0].finished == ended]
     mean = f"mean reward {fmean(rewards):.2f} of 2" if rewards else ""
-    print(f"round-1 replies that were {name:16}: {len(rewards):4}  {mean}")
+    print(f"round-1 replies that {name:19}: {len(rewards):4}  {mean}")
 
 # %% [markdown]
 # ### "The reward rises and the answers get worse."
@@ -381,38 +381,23 @@ print("\n".join(answers(results)))
 #
 # ## 5. The same on a GPU
 #
-# **Not run here: needs a GPU.** The cells above stay as they are; the recipe changes. This one holds the settings of
-# the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its 4-bit weights and 8-bit optimizer.
-# Save it as `gsm8k.yaml` and set `RECIPE = "gsm8k.yaml"` above, or run `motif train gsm8k.yaml --out runs/gsm8k`.
-#
-# ```yaml
-# model: Qwen/Qwen2.5-3B-Instruct
-# lora_rank: 64
-# task: gsm8k
-# train:
-#   num_rounds: 3
-#   num_generations: 8
-#   num_trajectories: 4
-#   max_completion_length: 1024      # our choice: prompt and reply have to fit the window
-#   per_device_train_batch_size: 8   # one question a step, as in the reference code
-#   max_steps: 1000
-#   learning_rate: 5.0e-6
-#   lr_scheduler_type: cosine
-#   warmup_steps: 0.1               # below 1: a share of all steps
-#   max_grad_norm: 0.1
-#   weight_decay: 0.1
-#   adam_beta1: 0.9
-#   adam_beta2: 0.99
-#   beta: 0.0
-#   later_temperature: 0.8
-#   later_top_p: 0.95
-#   bf16: true
-#   logging_steps: 1
-#   save_steps: 100
-# ```
-# A step of it samples 72 replies of up to 1024 tokens: that is where the time goes, and why the later rounds are
-# sampled in one batched call each. If memory runs out, lower in this order: `rollout_batch_size` (fewer replies decoded
-# together, the same result), `max_completion_length`, `num_trajectories`.
+# **Not run here: needs a GPU.** The cells above stay as they are; the recipe changes. Set `RECIPE = "gpu-80gb"` above,
+# or run `motif train gpu-80gb --out runs/gsm8k`; `gpu-24gb` and `gpu-16gb` are for smaller cards. It has the settings of
+# the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its budget: prompt and reply have to fit
+# the window. What differs from `cpu`:
+
+# %%
+recipes = load_recipe("cpu"), load_recipe("gpu-80gb")
+found = [{"model": r.model, "task": r.task, "lora_rank": r.lora_rank, **r.load, **r.train} for r in recipes]
+names = [name for name in found[0] | found[1] if found[0].get(name) != found[1].get(name)]
+rows = [(name, *(str(settings.get(name, "")) for settings in found)) for name in names]
+display(Table("Two recipes", ("setting", "cpu", "gpu-80gb"), rows))
+
+# %% [markdown]
+# A step of it samples 72 replies of up to 1024 tokens: that is where the time goes. So the later rounds are sampled in
+# one batched call each, and on a GPU by a copy of the model into which the adapter is merged (`samplers/graph.py`). If
+# memory runs out, lower in this order: `rollout_batch_size` (fewer replies decoded together, the same result),
+# `max_completion_length`, `num_trajectories`.
 #
 # ## What we saw
 #

@@ -46,7 +46,7 @@ def check_future_reward(function: Callable[[Outcomes], Sequence[float | None]]) 
                 [4 / 3],
             ),
             Case(
-                "no outcome could be graded: the reward is None, so that TRL leaves the reply out",
+                "no outcome could be graded: nobody knows how good the reply is, the reward is None",
                 lambda f: f([[None, None], [2.0, 2.0]]),
                 [None, 2.0],
             ),
