@@ -1,11 +1,14 @@
 """The command line: help, errors, and what the commands print; the demo in a process of its own, as a user runs it."""
 
+import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from motif_lib.cli import main, printable
+from motif_lib.samplers.base import ScriptedSampler
 
 
 @pytest.fixture
@@ -76,14 +79,43 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
         (["eval", "nothing"], "unknown task 'nothing'"),
         (
             ["think", "How many?", "--server", "http://x/v1", "--adapter", "a"],
-            "name the adapter as the server knows it",
+            "name what it serves with --model",
         ),
+        (["eval", "--size", 1, "--server", "http://x/v1", "--revision", "v1"], "name what it serves with --model"),
+        (["think", "How many?", "--budget", 0], "Invalid value for '--budget'"),
+        (["experiment", "--seeds", 0], "Invalid value for '--seeds'"),
     ],
 )
 def test_an_error_is_one_line(motif, args, message):
     status, _, err = motif(*args)
-    line = status if isinstance(status, str) else err
+    line = status if isinstance(status, str) else " ".join(re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯─│]", " ", err).split())
     assert message in line and status not in (0, None) and "Traceback" not in line
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_text_that_the_terminal_cannot_encode_is_escaped(encoding):
+    code = "import sys; sys.argv = ['motif', 'train', '\u2211 \u00e9']; from motif_lib.cli import main; main()"
+    environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert done.returncode == 1 and b"no recipe" in done.stderr and b"\\u2211" in done.stderr
+
+
+def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_path, monkeypatch):
+    """The folder of one adapter is refused to another, and to the model without one; a pin reaches `load_model`."""
+    asked = []
+
+    def load_sampler(model, adapter, budget, temperature, revision):
+        asked.append(revision)
+        return ScriptedSampler(lambda chat: "<answer>\\boxed{1}</answer>")
+
+    monkeypatch.setattr("motif_lib.models.load_sampler", load_sampler)
+    command = ["eval", "ledger", "--size", 2, "--out", tmp_path / "a folder"]
+    assert motif(*command, "--adapter", "one")[0] == 0
+    again = motif(*command, "--adapter", "one")
+    assert again[0] == 0 and "motif-tiny with one" in again[1]
+    for other in ([], ["--adapter", "two"], ["--adapter", "one", "--revision", "v2"]):
+        assert "holds another evaluation (name was" in motif(*command, *other)[0]
+    assert asked == [None] * 4 + ["v2"]
 
 
 def test_an_error_ends_the_process_with_status_one_and_no_traceback():
