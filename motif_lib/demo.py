@@ -69,9 +69,9 @@ def evaluate_run(
     carry: Carry = progress_note,
 ) -> Report:
     """Evaluate a model of a recipe as it was trained: same rounds (or `num_rounds`), budget, temperature, stop rule."""
-    train = recipe.train
-    sampler = load_sampler(recipe.model, adapter, train["max_completion_length"], train["temperature"], **recipe.load)
-    rounds, stop = num_rounds or train["num_rounds"], boxed if train.get("early_stop") else None
+    config = recipe.config(out)
+    sampler = load_sampler(recipe.model, adapter, config.max_completion_length, config.temperature, **recipe.load)
+    rounds, stop = num_rounds or config.num_rounds, boxed if config.early_stop else None
     return evaluate(questions, sampler, rounds, carry=carry, name=name, path=out, batch_size=256, seed=seed, stop=stop)
 
 

@@ -138,6 +138,13 @@ def test_a_stopped_ablation_goes_on_and_leaves_a_tidy_table_and_a_figure(small, 
     assert run["carry"] == "capped(full_history, 10)" and run["num_rounds"] == 2
 
 
+def test_a_mistake_in_the_last_cell_is_found_before_anything_is_trained(small, tmp_path):
+    wrong = Grid(small.recipe, BASE, {"credit": ["all", "last"]}, questions=2)
+    with pytest.raises(ValueError, match="credit='last'"):
+        run_ablation(wrong, tmp_path / "out", [0])
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_ablation_with_early_stop_trains_and_asks_with_it(small, tmp_path, monkeypatch):
     asked, real = [], demo.evaluate
     monkeypatch.setattr(demo, "evaluate", lambda *args, stop, **rest: asked.append(stop) or real(*args, **rest))

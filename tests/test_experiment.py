@@ -30,7 +30,8 @@ def test_few_questions_are_held_against_all_of_the_baseline_seed_by_seed():
 @pytest.mark.slow
 def test_a_small_experiment_runs_and_goes_on_to_the_same_results(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "TEST_SIZE", 9)
-    small = load_recipe("cpu").with_train(max_steps=2, per_device_train_batch_size=8, num_trajectories=1)
+    halves = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}  # one question a step all the same
+    small = load_recipe("cpu").with_train(max_steps=2, num_trajectories=1, **halves)
     results = run_experiment(tmp_path / "a", seeds=[0], recipe=small)
     assert [(r.method, r.questions) for r in results] == [
         (method, questions) for method in experiment.METHODS for questions in (0, 1, 2)
