@@ -202,7 +202,7 @@ def doctor():
 @app.command()
 def grade(
     notebooks: Annotated[list[Path], typer.Argument(help="Filled notebooks, several at once.")],
-    out: Annotated[Path, typer.Option(help="CSV file, one line an exercise.")] = Path("grades.csv"),
+    out: Annotated[Path, typer.Option(dir_okay=False, help="CSV file, one line an exercise.")] = Path("grades.csv"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Notebooks at once; default the number of CPU cores.")] = None,
     limit: Annotated[float, typer.Option(help="Seconds that one cell may take.")] = 300,
 ):

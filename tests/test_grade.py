@@ -63,6 +63,13 @@ def statuses(grades: list[Grade]) -> dict[str, str]:
             [IMPORT, "import builtins\nbuiltins.print = lambda *a, **k: None", *RIGHT[1:]],
             "not graded", "not graded", "the checks could not be read", id="print is gone",
         ),
+        *(
+            pytest.param(
+                [IMPORT, f"import json\njson.dumps = lambda *a, **k: {said!r}", *RIGHT[1:]],
+                "not graded", "not graded", "cannot be read", id=f"json says {said}",
+            )
+            for said in ("no json", "7", '{"grade": 1}')
+        ),
     ],
 )  # fmt: skip
 def test_verdicts(tmp_path, cells, room, cache, run):

@@ -73,3 +73,9 @@ def test_an_oversized_line_is_refused(tmp_path, monkeypatch):
     path.write_text('{"a": 1}\n' + "x" * 1000 + "\n")
     with pytest.raises(ValueError, match="row 2: longer than 100"):
         list(records.read_lines(path))
+
+
+def test_a_text_is_written_into_a_folder_that_is_new(tmp_path):
+    records.write_text(tmp_path / "new" / "deep" / "file.txt", "é\ud800\n")
+    assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["file.txt"]
+    assert (tmp_path / "new" / "deep" / "file.txt").read_bytes() == "é\\ud800\n".encode()
