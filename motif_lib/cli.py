@@ -236,7 +236,7 @@ def pack(
 
 
 @tiny.command("make")
-def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
+def tiny_make(out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
 
     Example: motif tiny make --out runs/tiny

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from motif_lib.cli import main, printable
+from motif_lib.recipe import FOLDER
 from motif_lib.samplers.base import ScriptedSampler
 
 
@@ -48,6 +50,34 @@ def test_think_prints_every_round(motif):
     question = "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     _, text, _ = motif("think", question, "--temperature", 0)
     assert [f"--- round {r}:" in text for r in (1, 2, 3)] == [True] * 3 and "\\boxed{17}" in text
+
+
+def test_doctor_tells_what_runs_and_its_status_says_whether_all_is_well(motif):
+    status, text, _ = motif("doctor")
+    assert "This machine" in text and "What runs here" in text and status == int(" problem " in text)
+
+
+@pytest.mark.slow
+def test_what_is_trained_is_evaluated_asked_measured_and_exported(motif, tmp_path):
+    """The commands one after the other, each on what the one before it left, in a folder whose name has spaces."""
+    here, settings = tmp_path / "my runs", {"max_steps": 1, "per_device_train_batch_size": 8, "num_trajectories": 1}
+    here.mkdir()
+    recipe = yaml.safe_load((FOLDER / "cpu.yaml").read_text())
+    (here / "small.yaml").write_text(yaml.safe_dump({**recipe, "train": {**recipe["train"], **settings}}))
+    status, text, _ = motif("train", here / "small.yaml", "--out", here / "run")
+    assert status == 0 and f"adapter: {here / 'run' / 'adapter'}" in text
+    adapted = ["--adapter", here / "run" / "adapter", "--temperature", 0]
+    status, text, _ = motif("eval", "ledger", "--size", 2, "--early-stop", "--out", here / "items", *adapted)
+    assert status == 0 and "accuracy" in text and len((here / "items" / "items.jsonl").read_text().splitlines()) == 2
+    assert "--- round 3" in motif("think", "Ann has 12 apples, on day one buys 5. How many?", *adapted)[1]
+    assert motif("export", here / "run" / "adapter", "--out", here / "merged")[0] == 0
+    assert "--- round 3" in motif("think", "Ann has 12 apples. How many?", "--model", here / "merged")[1]
+
+
+def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
+    monkeypatch.setattr("motif_lib.runs.train_run", lambda *args: False)
+    status, text, _ = motif("train", "cpu", "--out", tmp_path)
+    assert status == 130 and "adapter" not in text
 
 
 @pytest.mark.slow
