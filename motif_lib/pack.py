@@ -22,7 +22,7 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[1]
 FILES = ("pyproject.toml", "constraints.txt", "LICENSE", "README.md")
 FOLDERS = ("motif_lib", "notebooks", "teaching")
-JUNK = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.pyc")
+JUNK = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.pyc", "*.part")  # a .part may be this pack itself
 README = """MOTIF workbook, packed on {system} with Python {python}
 
 1. Install: nothing is downloaded. The wheels are for {system} and Python {python}.
