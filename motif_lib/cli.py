@@ -251,6 +251,8 @@ def main() -> None:
     write_anything()
     try:
         app()
+    except ModuleNotFoundError as error:
+        sys.exit(f"motif: {error}: `motif doctor` says what to install")
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f"motif: {printable(str(error))}")
 

@@ -148,6 +148,12 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
     assert asked == [None] * 4 + ["v2"]
 
 
+def test_without_the_notebook_extra_grade_says_who_knows_what_to_install(motif, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nbformat", None)  # its import fails
+    status, _, _ = motif("grade", tmp_path / "a.ipynb", "--out", tmp_path / "grades.csv")
+    assert "nbformat" in status and "`motif doctor` says what to install" in status
+
+
 def test_an_error_ends_the_process_with_status_one_and_no_traceback():
     result = process("train", "nothing", check=False)
     assert result.returncode == 1 and "no recipe 'nothing'" in result.stderr and "Traceback" not in result.stderr
