@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from motif_lib import gpu
 from motif_lib.models import load_model
 from motif_lib.records import Question
 
@@ -56,10 +57,14 @@ class Recipe:
         Raises:
             ValueError: if a setting is unknown, or its value is of no use.
         """
+        settings = {**self.train, **changes}
+        if self.load.get("unsloth") and not settings.get("use_cpu"):
+            gpu.import_unsloth()  # before trl, which the next line imports
+
         from motif_lib.config import MotifConfig
 
         with _naming("train"):
-            return MotifConfig(output_dir=str(out), **{**self.train, **changes})
+            return MotifConfig(output_dir=str(out), **settings)
 
     def load_questions(self, seed: int = 0) -> list[Question]:
         """The training questions.
