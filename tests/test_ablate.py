@@ -82,6 +82,17 @@ def test_the_table_pairs_each_cell_with_the_base_of_its_seed():
     assert rows["base"][4] == "" and "untrained" not in rows
 
 
+def test_a_cell_is_held_against_the_base_that_was_asked_in_as_many_rounds():
+    """By default in as many as in training, each cell in its own."""
+    asked = [result(0, cell, right, rounds=n) for cell, n, right in (
+        ("base", 2, 40), ("base", 1, 10), ("credit=first", 2, 50), ("credit=first", 1, 30))]  # fmt: skip
+    rows = {row[:2]: row[4] for row in results_table(grid(rounds=[2, 1]), asked).rows}
+    assert rows["credit=first", "2"].startswith("+10.0 ") and rows["credit=first", "1"].startswith("+20.0 ")
+    own = [result(0, "base", 40, rounds=2), result(0, "num_rounds=3", 70, rounds=3)]
+    rows = {row[:2]: row[4] for row in results_table(grid(switches={"num_rounds": [2, 3]}), own).rows}
+    assert rows["num_rounds=3", "3"].startswith("+30.0 ")
+
+
 def test_equal_seeds_do_not_make_a_difference_certain():
     """20 points in both seeds, 200 questions: Newcombe by hand from Wilson's [0.335, 0.469] and [0.531, 0.665]."""
     bases, better = ([result(seed, cell, right) for seed in (0, 1)] for cell, right in (("base", 40), ("other", 60)))
