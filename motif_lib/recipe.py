@@ -63,7 +63,7 @@ class Recipe:
 
         from motif_lib.config import MotifConfig
 
-        with _naming("train"):
+        with _naming("`train`"):
             return MotifConfig(output_dir=str(out), **settings)
 
     def load_questions(self, seed: int = 0) -> list[Question]:
@@ -74,7 +74,7 @@ class Recipe:
         """
         from motif_lib.tasks import load_task
 
-        with _naming("dial"):
+        with _naming("`questions` or `dial`"):
             return load_task(self.task, split="train", size=self.questions, seed=seed, **self.dial)
 
 
@@ -111,4 +111,4 @@ def _naming(key: str) -> Iterator[None]:
     try:
         yield
     except TypeError as error:
-        raise ValueError(f"`{key}` of the recipe: {error}") from None
+        raise ValueError(f"{key} of the recipe: {error}") from None
