@@ -3,8 +3,10 @@
 import pytest
 
 from motif_lib import experiment
+from motif_lib.evaluate import Item, Report
 from motif_lib.experiment import Result, answers, pooled, read_results, results_table, run_experiment
 from motif_lib.recipe import load_recipe
+from motif_lib.records import Question
 
 RESULTS = [
     *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
@@ -25,6 +27,26 @@ def test_few_questions_are_held_against_all_of_the_baseline_seed_by_seed():
     """Equal counts as reached; the other method has no results here and is not asked for."""
     only = [result for result in RESULTS if result.method in ("GRPO", "MOTIF round 1")]
     assert answers(only) == ["MOTIF round 1 with 15 questions reaches GRPO with 100 in 1 of 2 seeds."]
+
+
+def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch):
+    """The base is step 0; a step trains 8 questions, 4 at a time; a folder of somebody else is no checkpoint."""
+    for name in ("checkpoint-10", "checkpoint-2", "checkpoint-2-mine", "adapter"):
+        (tmp_path / name).mkdir()
+    asked = []
+
+    def evaluate_run(recipe, adapter, questions, out, title, seed):
+        asked.append((adapter, out.name))
+        return Report("", {}, (Item(Question("?", "1"), (True,), ("1",), ("",), (1,), (1,)),))
+
+    monkeypatch.setattr(experiment, "train_run", lambda *args, **options: True)
+    monkeypatch.setattr(experiment, "evaluate_run", evaluate_run)
+    recipe = load_recipe("cpu").with_train(per_device_train_batch_size=32, gradient_accumulation_steps=2)
+    results = experiment._run_method(recipe, tmp_path, "GRPO", 7, [])
+    assert asked == [
+        (None, "test-0"), (tmp_path / "checkpoint-2", "test-2"), (tmp_path / "checkpoint-10", "test-10")
+    ]  # fmt: skip
+    assert results == [Result(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
 
 
 @pytest.mark.slow
