@@ -9,6 +9,7 @@ import yaml
 from motif_lib import ablate, demo
 from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.tasks.ledger import split_of_text
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +148,14 @@ def test_a_stopped_ablation_goes_on_and_leaves_a_tidy_table_and_a_figure(small, 
     assert len({*replies.values()}) == 3  # each cell answers with its own adapter
     run = json.loads((tmp_path / "out" / "seed0" / "carry=full_history" / "test-2" / "run.json").read_text())
     assert run["carry"] == "capped(full_history, 10)" and run["num_rounds"] == 2
+
+
+def test_every_cell_is_asked_the_same_held_out_problems(small, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ablate, "_run_cell", lambda *args: asked.append([q.text for q in args[-1]]) or [])
+    monkeypatch.setattr(ablate, "write_results", lambda *args: None)
+    run_ablation(small, tmp_path / "out", [0])
+    assert asked == [asked[0]] * 4 and {split_of_text(text) for text in asked[0]} == {"test"}
 
 
 def test_a_mistake_in_the_last_cell_is_found_before_anything_is_trained(small, tmp_path):

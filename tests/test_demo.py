@@ -13,6 +13,7 @@ from motif_lib.evaluate import Item, Report
 from motif_lib.recipe import load_recipe
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
+from motif_lib.tasks.ledger import split_of_text
 
 
 def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():
@@ -30,11 +31,16 @@ def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():
 
 
 def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch):
-    """The base without one, each other with what its own run left, in as many rounds as it was trained."""
-    asked, trained = [], []
+    """The base without one, each other with what its own run left, in as many rounds as it was trained; on held-out
+    problems, the same for all."""
+    asked, trained, problems = [], [], []
     monkeypatch.setattr(demo, "train_run", lambda recipe, out, *args, **kwargs: trained.append(out) or True)
-    monkeypatch.setattr(demo, "evaluate_run", lambda recipe, adapter, questions, out, name, seed: asked.append(
-        (name, adapter, recipe.train["num_rounds"], recipe.train.get("credit"))))  # fmt: skip
+
+    def evaluate_run(recipe, adapter, questions, out, name, seed):
+        asked.append((name, adapter, recipe.train["num_rounds"], recipe.train.get("credit")))
+        problems.append(questions)
+
+    monkeypatch.setattr(demo, "evaluate_run", evaluate_run)
     monkeypatch.setattr(demo, "report_results", lambda *args: None)
     assert run_demo(tmp_path, quick=True).keys() == {"base", *METHODS}
     folders = [tmp_path / name for name in ("grpo", "motif-round-1", "motif-any-round")]
@@ -44,6 +50,7 @@ def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch):
         ("MOTIF round 1", folders[1] / "adapter", 3, "first"),
         ("MOTIF any round", folders[2] / "adapter", 3, "any"),
     ]
+    assert problems == [problems[0]] * 4 and {split_of_text(question.text) for question in problems[0]} == {"test"}
 
 
 def test_a_run_is_evaluated_as_it_was_trained(tmp_path, monkeypatch):

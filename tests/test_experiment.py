@@ -7,6 +7,7 @@ from motif_lib.evaluate import Item, Report
 from motif_lib.experiment import Result, answers, pooled, read_results, results_table, run_experiment
 from motif_lib.recipe import load_recipe
 from motif_lib.records import Question
+from motif_lib.tasks.ledger import split_of_text
 
 RESULTS = [
     *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
@@ -47,6 +48,17 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
         (None, "test-0"), (tmp_path / "checkpoint-2", "test-2"), (tmp_path / "checkpoint-10", "test-10")
     ]  # fmt: skip
     assert results == [Result(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
+
+
+def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(experiment, "_run_method", lambda recipe, folder, name, seed, questions: asked.update(
+        {(seed, name): [question.text for question in questions]}) or [])  # fmt: skip
+    monkeypatch.setattr(experiment, "write_results", lambda *args: None)
+    run_experiment(tmp_path, seeds=[0, 1])
+    assert asked.keys() == {(seed, name) for seed in (0, 1) for name in experiment.METHODS}
+    assert {split_of_text(text) for texts in asked.values() for text in texts} == {"test"}
+    assert len({tuple(texts) for texts in asked.values()}) == 2 and {len(texts) for texts in asked.values()} == {200}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from motif_lib import gpu_memory
 from motif_lib.recipe import FOLDER, load_recipe
 from motif_lib.runs import train_run
+from motif_lib.tasks.ledger import split_of_text
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 GPUS = [name for name in NAMES if name.startswith("gpu-")]
@@ -36,6 +37,12 @@ def test_the_papers_setting(tmp_path):
     assert (config.optim, config.adam_beta1, config.adam_beta2) == ("adamw_8bit", 0.9, 0.99)
     assert (config.weight_decay, config.max_grad_norm, config.beta) == (0.1, 0.1, 0.0)
     assert (config.later_temperature, config.later_top_p, config.max_steps) == (0.8, 0.95, 1000)
+
+
+def test_a_run_trains_on_the_train_split():
+    questions = load_recipe("cpu").load_questions(seed=3)
+    assert len(questions) == 400 and {question.id.split("-4to12-")[0] for question in questions} == {"ledger-train"}
+    assert {split_of_text(question.text) for question in questions} == {"train"}
 
 
 @pytest.mark.parametrize(
