@@ -102,3 +102,20 @@ def test_every_question_is_graded_by_the_rules_of_its_own_task():
     trajectories = [Trajectory(question, (reply,)) for question, reply in zip(asked, replies)]
     assert outcomes_of(trajectories) == [2.0, 2.0, 0.0]
     assert outcomes_of(trajectories[::-1]) == [0.0, 2.0, 2.0] and outcomes_of([]) == []
+
+
+def test_a_completion_without_its_end_token_is_recorded_as_cut():
+    """Token 2 ends a reply; a carry that looks at `finished` and the traces see which one was cut off."""
+    traces, seen = [], []
+
+    def carry(reply, finished, previous):
+        seen.append(finished)
+        return "note"
+
+    reward = FutureAccuracy(
+        ScriptedSampler(lambda chat: "1"), 1, 2, carry, ended=lambda ids: ids[-1] == 2, on_traces=traces.extend
+    )
+    reward(PROMPTS[:2], completions("a", "b"), question=["A?"] * 2, gold=["1"] * 2, task=["ledger"] * 2,
+           completion_ids=[[5, 6, 2], [5, 6]])  # fmt: skip
+    firsts = [trace.trajectories[0].replies[0] for trace in traces]
+    assert seen == [True, False] == [reply.finished for reply in firsts] and [r.tokens for r in firsts] == [3, 2]
