@@ -145,7 +145,9 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
     assert again[0] == 0 and "motif-tiny with one" in again[1]
     for other in ([], ["--adapter", "two"], ["--adapter", "one", "--revision", "v2"]):
         assert "holds another evaluation (name was" in motif(*command, *other)[0]
-    assert asked == [None] * 4 + ["v2"]
+    drawn = motif(*command, "--adapter", "one", "--seed", 1)[0]
+    assert "seed was 0, is 1" in drawn and "questions_sha256 was" in drawn  # other questions too
+    assert asked == [None] * 4 + ["v2", None]
 
 
 def test_without_the_notebook_extra_grade_says_who_knows_what_to_install(motif, tmp_path, monkeypatch):
