@@ -18,15 +18,13 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import yaml
-
 from motif_lib import plots
 from motif_lib.carry import CARRIES, Carry, capped
 from motif_lib.demo import evaluate_run
 from motif_lib.evaluate.statistics import CONFIDENCE, Estimate, wilson
 from motif_lib.evaluate.tables import Table
 from motif_lib.models import load_tokenizer
-from motif_lib.recipe import Recipe, load_recipe
+from motif_lib.recipe import Recipe, load_recipe, load_yaml
 from motif_lib.records import Question
 from motif_lib.runs import open_run, train_run, write_text
 from motif_lib.tasks import load_task
@@ -94,22 +92,23 @@ def load_grid(name: str | Path) -> Grid:
     Raises:
         ValueError: if there is none, or a key, switch or carry strategy in it is unknown.
     """
-    path = Path(name) if str(name).endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.exists():
-        raise ValueError(f"no grid {str(path)!r}: give the path of a YAML file, or `ablation`")
-    try:
-        grid = Grid(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}; a grid has the keys {', '.join(Grid.__dataclass_fields__)}") from None
+    grid = load_yaml(Grid, name, FOLDER)
     carries = [settings["carry"] for settings in grid.all_cells().values() if "carry" in settings]
     if unknown := [carry for carry in carries if carry not in CARRIES]:
-        raise ValueError(f"{path}: no carry strategy {unknown[0]!r}: choose from {', '.join(CARRIES)}")
+        raise ValueError(f"{name}: no carry strategy {unknown[0]!r}: choose from {', '.join(CARRIES)}")
     return grid
 
 
 def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) -> list[Result]:
-    """Train and evaluate every cell with every seed; returns and writes the results."""
-    out, results, recipe = open_run(out, {"ablation": asdict(grid)}), [], load_recipe(grid.recipe)
+    """Train and evaluate every cell with every seed; returns and writes the results.
+
+    Raises:
+        ValueError: before anything is trained, if a cell has settings that nothing takes.
+    """
+    recipe = load_recipe(grid.recipe)
+    for settings in grid.all_cells().values():
+        _with(recipe, settings).config(out)
+    out, results = open_run(out, {"ablation": asdict(grid)}), []
     for seed in seeds:
         questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **recipe.dial)
         for cell, settings in grid.all_cells().items():
@@ -124,17 +123,22 @@ def _run_cell(
     grid: Grid, recipe: Recipe, cell: str, settings: dict[str, Any], folder: Path, seed: int, questions: list[Question]
 ) -> list[Result]:
     carry = _carry(settings, recipe, grid.note_tokens)
-    recipe = recipe.with_train(**{key: value for key, value in settings.items() if key != "carry"})
+    recipe = _with(recipe, settings)
     title = f"{cell}, seed {seed}"
     if cell != UNTRAINED and not train_run(recipe, folder, seed, title=title, carry=carry):
         raise SystemExit("Stopped; the same command goes on from here.")
     adapter = None if cell == UNTRAINED else folder / "adapter"
     results = []
-    for rounds in grid.rounds or [recipe.train["num_rounds"]]:
+    for rounds in grid.rounds or [recipe.config(folder).num_rounds]:
         report = evaluate_run(recipe, adapter, questions, folder / f"test-{rounds}", title, seed, rounds, carry)
         right = sum(item.hits for item in report.items)
         results.append(Result(seed, cell, settings, rounds, right, len(report.items), report.tokens_per_question))
     return results
+
+
+def _with(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
+    """The recipe with a cell's settings of `MotifConfig`."""
+    return recipe.with_train(**{key: value for key, value in settings.items() if key != "carry"})
 
 
 def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) -> Carry:

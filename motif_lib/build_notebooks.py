@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motif_lib.records import write_text
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -138,7 +140,7 @@ def render(source: Path, sanitize: Sanitize, pictures: bool = True) -> str:
 
 def build(source: Path, sanitize: Sanitize) -> bool:
     """Write the notebook of a source."""
-    source.with_suffix(".ipynb").write_text(render(source, sanitize), encoding="utf-8")
+    write_text(source.with_suffix(".ipynb"), render(source, sanitize))
     return True
 
 

@@ -63,9 +63,14 @@ def _flaw(checkpoint: Path) -> str | None:
         return "it was not finished"
 
 
+def checkpoints(out: Path) -> list[Path]:
+    """The checkpoint folders of a run, the oldest first; a `checkpoint-5-mine` of somebody else is none."""
+    return sorted((p for p in out.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdecimal()), key=step_of)
+
+
 def last_checkpoint(out: Path) -> str | None:
     """The newest complete and unchanged checkpoint; later ones are of no use, and are removed with one line each."""
-    for folder in sorted(out.glob("checkpoint-*"), key=step_of, reverse=True):
+    for folder in reversed(checkpoints(out)):
         flaw = _flaw(folder)
         if flaw is None:
             return str(folder)

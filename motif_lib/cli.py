@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from motif_lib.terminal import printable
+from motif_lib.terminal import printable, write_anything
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
@@ -18,10 +18,12 @@ Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on
 Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
 Model = Annotated[str, typer.Option(help="motif-tiny, a folder or a Hub id.")]
 Adapter = Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter.")]
+Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of a Hub model, to pin it.")]
 Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
-Temperature = Annotated[float, typer.Option(help="0 is greedy.")]
+Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
 Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
-Budget = Annotated[int, typer.Option(help="Token budget of one round.")]
+Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 
 
 @app.command()
@@ -44,12 +46,13 @@ def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
     from motif_lib.recipe import load_recipe
     from motif_lib.runs import train_run
 
-    if train_run(load_recipe(recipe), out, seed):
-        typer.echo(f"adapter: {out / 'adapter'}")
+    if not train_run(load_recipe(recipe), out, seed):
+        raise typer.Exit(130)  # stopped by Ctrl-C: what follows it in a script must not run
+    typer.echo(f"adapter: {out / 'adapter'}")
 
 
 @app.command()
-def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 3):
+def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
     """Train and evaluate all methods with several seeds: accuracy against training questions.
 
     Example: motif experiment --seeds 3
@@ -63,7 +66,7 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Annotated[int, typer.O
 def ablate(
     grid: Annotated[str, typer.Argument(help="`ablation`, or the path of a YAML file.")] = "ablation",
     out: Out = Path("runs/ablation"),
-    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 3,
+    seeds: Seeds = 3,
 ):
     """Turn one switch at a time (credit, rounds, carry, ...) with several seeds: a table and a figure with intervals.
 
@@ -82,9 +85,10 @@ def eval_(
     budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
+    revision: Revision = None,
     temperature: Temperature = 1.0,
     early_stop: Annotated[bool, typer.Option(help="A note with a boxed answer ends the rounds.")] = False,
-    out: Annotated[Path | None, typer.Option(help="File for the items, one JSON line each; resumes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for every reply and verdict; resumes.")] = None,
     seed: Seed = 0,
     server: Server = None,
 ):
@@ -98,20 +102,24 @@ def eval_(
     from motif_lib.rounds import boxed
     from motif_lib.tasks import load_task
 
-    sampler = open_sampler(model, adapter, budget, temperature, server)
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
-    print(evaluate(questions, sampler, rounds, name=model, path=out, seed=seed, stop=stop))
+    sampler = open_sampler(model, adapter, revision, budget, temperature, server)
+    # the name goes into the folder's settings: what another adapter answered is not continued, nor shown as its own
+    name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
+    print(evaluate(questions, sampler, rounds, name=name, path=out, seed=seed, stop=stop))
 
 
-def open_sampler(model: str, adapter: Path | None, budget: int, temperature: float, server: str | None):
+def open_sampler(
+    model: str, adapter: Path | None, revision: str | None, budget: int, temperature: float, server: str | None
+):
     """A sampler of a model that is loaded here, or of one on a server."""
     from motif_lib import ServerSampler, load_sampler
 
-    if server and adapter:
-        raise typer.BadParameter("with --server, name the adapter as the server knows it with --model")
+    if server and (adapter or revision):
+        raise typer.BadParameter("a server has no --adapter and no --revision: name what it serves with --model")
     if server:
         return ServerSampler(server, model, budget, temperature)
-    return load_sampler(model, adapter, budget, temperature)
+    return load_sampler(model, adapter, budget, temperature, revision=revision)
 
 
 @app.command()
@@ -137,6 +145,7 @@ def think(
     budget: Budget = 60,
     model: Model = "motif-tiny",
     adapter: Adapter = None,
+    revision: Revision = None,
     temperature: Temperature = 1.0,
     seed: Seed = 0,
     server: Server = None,
@@ -150,7 +159,7 @@ def think(
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
-    sampler = open_sampler(model, adapter, budget, temperature, server)
+    sampler = open_sampler(model, adapter, revision, budget, temperature, server)
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
         cut = "" if reply.finished else f", cut off at {budget}"
@@ -187,15 +196,14 @@ def doctor():
 
     found = examine()
     print(*found.tables(), sep="\n")
-    if not found.ok:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if found.ok else 1)
 
 
 @app.command()
 def grade(
     notebooks: Annotated[list[Path], typer.Argument(help="Filled notebooks, several at once.")],
-    out: Annotated[Path, typer.Option(help="CSV file, one line an exercise.")] = Path("grades.csv"),
-    jobs: Annotated[int | None, typer.Option(help="Notebooks at once; default the number of CPU cores.")] = None,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="CSV file, one line an exercise.")] = Path("grades.csv"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Notebooks at once; default the number of CPU cores.")] = None,
     limit: Annotated[float, typer.Option(help="Seconds that one cell may take.")] = 300,
 ):
     """Run filled notebooks in fresh kernels and write the verdict on each exercise. Runs their code with your rights.
@@ -228,7 +236,7 @@ def pack(
 
 
 @tiny.command("make")
-def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
+def tiny_make(out: Annotated[Path, typer.Option(help="Folder of the model.")] = Path("runs/tiny"), seed: Seed = 0):
     """Make motif-tiny from nothing: data, tokenizer, training, evaluation, model card.
 
     Example: motif tiny make --out runs/tiny
@@ -240,8 +248,11 @@ def tiny_make(out: Out = Path("runs/tiny"), seed: Seed = 0):
 
 def main() -> None:
     """Entry point: library errors end as one line on stderr, exit status 1."""
+    write_anything()
     try:
         app()
+    except ModuleNotFoundError as error:
+        sys.exit(f"motif: {error}: `motif doctor` says what to install")
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f"motif: {printable(str(error))}")
 

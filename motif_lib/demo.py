@@ -7,6 +7,7 @@ was trained, in one. Everything lands in a run folder; a demo that was stopped g
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) 
     for name, changes in METHODS.items():
         folder, method = out / name.lower().replace(" ", "-"), recipe.with_train(**changes)
         if not train_run(method, folder, seed, title=name):
-            raise SystemExit(f"Stopped; `motif demo --out {out} --seed {seed}` goes on from here.")
+            raise SystemExit(f"Stopped; `motif demo --out {shlex.quote(str(out))} --seed {seed}` goes on from here.")
         reports[name] = evaluate_run(method, folder / "adapter", questions, folder / "test", name, seed)
     report_results(reports, out, time.perf_counter() - started)
     return reports
@@ -69,9 +70,9 @@ def evaluate_run(
     carry: Carry = progress_note,
 ) -> Report:
     """Evaluate a model of a recipe as it was trained: same rounds (or `num_rounds`), budget, temperature, stop rule."""
-    train = recipe.train
-    sampler = load_sampler(recipe.model, adapter, train["max_completion_length"], train["temperature"], **recipe.load)
-    rounds, stop = num_rounds or train["num_rounds"], boxed if train.get("early_stop") else None
+    config = recipe.config(out)
+    sampler = load_sampler(recipe.model, adapter, config.max_completion_length, config.temperature, **recipe.load)
+    rounds, stop = num_rounds or config.num_rounds, boxed if config.early_stop else None
     return evaluate(questions, sampler, rounds, carry=carry, name=name, path=out, batch_size=256, seed=seed, stop=stop)
 
 
@@ -92,7 +93,7 @@ def smoothed(values: Sequence[float], width: int = SMOOTH) -> list[float]:
 
 def report_results(reports: dict[str, Report], out: Path, seconds: float) -> None:
     """Print the table and where to look next; save table and figures."""
-    from rich import print
+    import rich
 
     table = results_table(reports)
     metrics = {name: read_metrics(out / name.lower().replace(" ", "-")) for name in METHODS}
@@ -104,11 +105,12 @@ def report_results(reports: dict[str, Report], out: Path, seconds: float) -> Non
     points = {name: list(enumerate(curve, 1)) for name, curve in curves.items()}
     axes = plots.learning_curves(points, ylabel=f"accuracy of the rollouts, mean of {SMOOTH} steps")
     plots.save(axes, out / "learning_curves.png")
-    print(table)
+    rich.print(table)
     for name in ("MOTIF round 1", "MOTIF any round"):
-        print(compare(reports["base"], reports[name]))
+        rich.print(compare(reports["base"], reports[name]))
+    adapter = shlex.quote(str(out / "motif-any-round" / "adapter"))
     print(
         f"{seconds:.0f} s. Figures: {out}/accuracy_by_length.png and learning_curves.png. Every reply: {out}/*/test/"
-        f"items.jsonl.\nNext: open notebooks/00_start_here.ipynb, or ask the model yourself: motif think --adapter "
-        f"{out}/motif-any-round/adapter QUESTION"
+        f"items.jsonl.\nNext: open notebooks/00_start_here.ipynb, or ask the model yourself: "
+        f"motif think --adapter {adapter} QUESTION"
     )

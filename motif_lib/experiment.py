@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from motif_lib import plots
+from motif_lib.checkpoints import checkpoints, step_of
 from motif_lib.demo import METHODS, TEST_SIZE, evaluate_run
 from motif_lib.evaluate import Report
 from motif_lib.evaluate.statistics import Estimate, wilson
@@ -61,8 +62,8 @@ def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Re
 def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[Result]:
     if not train_run(recipe, folder, seed, title=f"{name}, seed {seed}"):
         raise SystemExit("Stopped; the same command goes on from here.")
-    per_step = recipe.train["per_device_train_batch_size"] // recipe.train["num_generations"]
-    found = {int(path.name.split("-")[1]): path for path in folder.glob("checkpoint-*")}
+    per_step = recipe.config(folder).questions_per_step
+    found = {step_of(path): path for path in checkpoints(folder)}
     results = []
     for step, adapter in [(0, None), *sorted(found.items())]:
         title = f"{name}, seed {seed}, step {step}"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype:
         dtype: of the weights that are written.
 
     Raises:
-        RuntimeError: if there is no adapter, `out` exists, or the base cannot be loaded.
+        RuntimeError: if there is no adapter, `out` exists or cannot be written, or the base cannot be loaded.
     """
+    from safetensors import SafetensorError
+
     out, settings = Path(out), read_settings(Path(adapter))
     if out.exists():
         raise RuntimeError(f"{out} exists: choose a new folder with --out")
@@ -46,7 +49,11 @@ def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype:
     part = out.with_name(out.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    merged.save_pretrained(part)
+    try:
+        merged.save_pretrained(part)
+    except SafetensorError as error:  # a full disk
+        shutil.rmtree(part)
+        raise RuntimeError(f"cannot write {out}: {first_line(error)}") from error
     tokenizer.save_pretrained(part)
     card = CARD.format(base=base, name=out.name, rank=settings["r"], dtype=dtype)
     (part / "README.md").write_text(card, encoding="utf-8")
@@ -73,10 +80,11 @@ def _load_merged(adapter: str | Path, base: str, dtype: str) -> tuple[Any, Any]:
 
 def read_settings(adapter: Path) -> dict[str, Any]:
     """`adapter_config.json` of an adapter."""
-    try:
-        return json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json") from None
+    with suppress(OSError, ValueError):
+        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
+            return settings
+    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
 
 
 def base_name(settings: dict[str, Any]) -> str:

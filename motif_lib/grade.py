@@ -84,6 +84,9 @@ def grade_notebook(path: str | Path, limit: float = LIMIT) -> list[Grade]:
         return [replace(exercise, run=str(error)) for exercise in exercises]
     except RuntimeError as error:  # jupyter_client: the kernel did not start
         return [replace(exercise, run=f"no kernel: {error}") for exercise in exercises]
+    except Exception as error:  # a notebook that changes json or print can make its kernel send anything
+        said = f"the kernel sends what cannot be read ({type(error).__name__})"
+        return [replace(exercise, run=said) for exercise in exercises]
 
 
 def read_cells(path: Path) -> tuple[Cells, str]:

@@ -39,7 +39,7 @@ class Kernel:
                 message = self.client.get_iopub_msg(timeout=min(0.5, limit))
             except queue.Empty:
                 if not self.manager.is_alive():
-                    raise KernelDied from None
+                    raise KernelDied("the kernel died") from None
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue

@@ -22,7 +22,7 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[1]
 FILES = ("pyproject.toml", "constraints.txt", "LICENSE", "README.md")
 FOLDERS = ("motif_lib", "notebooks", "teaching")
-JUNK = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.pyc")
+JUNK = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.pyc", "*.part")  # a .part may be this pack itself
 README = """MOTIF workbook, packed on {system} with Python {python}
 
 1. Install: nothing is downloaded. The wheels are for {system} and Python {python}.
@@ -69,7 +69,7 @@ def pack(out: str | Path, wheels: bool = False) -> Path:
     if wheels:
         _download(part)
     (part / "READ-ME-FIRST.txt").write_text(read_me(part), encoding="utf-8")
-    (part / "SHA256SUMS").write_text(sums(part), encoding="utf-8")
+    (part / "SHA256SUMS").write_text(sums(part), encoding="utf-8", newline="\n")
     os.replace(part, out)
     return out
 
@@ -111,4 +111,6 @@ def read_me(part: Path) -> str:
 def sums(part: Path) -> str:
     """Lines for `sha256sum -c`, of all files of the folder."""
     files = sorted(path for path in part.rglob("*") if path.is_file())
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(part)}\n" for path in files)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(part).as_posix()}\n" for path in files
+    )

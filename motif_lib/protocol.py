@@ -17,12 +17,12 @@ SYSTEM = (
 TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>", "<progress>", "</progress>")
 NO_NOTE = "(no progress note)"
 
-_OUR_TAG = re.compile(r"<(\s*/?\s*(?:reasoning|answer|progress)\b)", re.IGNORECASE)
+_OUR_TAG = re.compile(r"<(\s*(?:/\s*)?(?:reasoning|answer|progress)\b)", re.IGNORECASE)
 _CHAT_TOKEN = re.compile(
     r"<(?:[|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[/?INST\]"
 )
 _HARMLESS = str.maketrans("<>[]", "‹›()")
-_ROUND_LINE = re.compile(r"(?im)((?:^|[\u2028\u2029])\s*)(round\s+\d+\s+of\s+\d+)")
+_ROUND_LINE = re.compile(r"(?im)((?:^|[\u2028\u2029])[^\S\n\u2028\u2029]*)(round\s+\d+\s+of\s+\d+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 

@@ -111,7 +111,8 @@ def trace_from_json(line: str) -> Trace:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -36,8 +36,7 @@ def open_run(out: str | Path, settings: dict[str, Any]) -> Path:
     Raises:
         RuntimeError: if the folder cannot be written, holds a run with other settings, or would hold a secret.
     """
-    if secret := _secret_in(settings):
-        raise RuntimeError(f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment")
+    refuse_secrets(settings)
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -55,6 +54,12 @@ def _agrees(file: Path, record: dict[str, Any]) -> bool:
     if not file.exists():
         write_text(file, text)
     return file.read_text(encoding="utf-8") == text
+
+
+def refuse_secrets(settings: dict[str, Any]) -> None:
+    """Raise RuntimeError if the settings, which are saved, hold a token or a key."""
+    if secret := _secret_in(settings):
+        raise RuntimeError(f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment")
 
 
 def _secret_in(settings: Any) -> str | None:
@@ -86,17 +91,22 @@ def train_run(
     Raises:
         RuntimeError: in one line, if a fault stopped the training (the same call goes on from the last checkpoint), or
             under a launcher of several processes.
-        ValueError: if the model or the questions are not those that the run was begun with.
+        ValueError: if a setting of the recipe is unknown or of no use, or if the model or the questions are not those
+            that the run was begun with.
     """
     from motif_lib.samplers.out_of_memory import free_memory
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RuntimeError("a run folder is written by one process: for several, launch a script with MotifTrainer")
     other = {} if carry is progress_note else {"carry": name_of(carry)}
-    out = open_run(out, {"recipe": asdict(recipe), "seed": seed, **other})
-    if (out / "adapter").exists():
+    settings = {"recipe": asdict(recipe), "seed": seed, **other}
+    if (Path(out) / "adapter").exists():
+        open_run(out, settings)
         return True
+    refuse_secrets(settings)
+    recipe.config(out)  # a mistake in a recipe shall not leave a folder that refuses the mended one
     questions = recipe.load_questions(seed) if questions is None else questions
+    out = open_run(out, settings)
     while True:
         trainer = make_trainer(recipe, out, seed, questions, title, carry)
         with one_line_faults(out, trainer):

@@ -76,7 +76,7 @@ def grow(
         stop: rule that ends a trajectory before the last round; it stays as it is, one leaf.
 
     Raises:
-        ValueError: for no rounds, or a width below 1.
+        ValueError: for no rounds, a width below 1, or a `keep` that drops everything.
     """
     if not widths or min(widths) < 1:
         raise ValueError(f"widths={tuple(widths)}: give the number of continuations of each round, at least 1")
@@ -91,6 +91,8 @@ def grow(
             trees[i][j], reply = trajectory, trajectory.replies[-1]
             spent[i] = (spent[i][0] + reply.tokens, spent[i][1] + reply.prompt_tokens)
         trees = [keep(tree) for tree in trees] if round < n else trees
+        if not all(trees):
+            raise ValueError("`keep` dropped every trajectory of a question: at least one has to go on")
     return [Tree(tuple(leaves), *cost) for leaves, cost in zip(trees, spent, strict=True)]
 
 

@@ -9,6 +9,7 @@ import yaml
 from motif_lib import ablate, demo
 from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.tasks.ledger import split_of_text
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,17 @@ def test_the_table_pairs_each_cell_with_the_base_of_its_seed():
     assert rows["base"][4] == "" and "untrained" not in rows
 
 
+def test_a_cell_is_held_against_the_base_that_was_asked_in_as_many_rounds():
+    """By default in as many as in training, each cell in its own."""
+    asked = [result(0, cell, right, rounds=n) for cell, n, right in (
+        ("base", 2, 40), ("base", 1, 10), ("credit=first", 2, 50), ("credit=first", 1, 30))]  # fmt: skip
+    rows = {row[:2]: row[4] for row in results_table(grid(rounds=[2, 1]), asked).rows}
+    assert rows["credit=first", "2"].startswith("+10.0 ") and rows["credit=first", "1"].startswith("+20.0 ")
+    own = [result(0, "base", 40, rounds=2), result(0, "num_rounds=3", 70, rounds=3)]
+    rows = {row[:2]: row[4] for row in results_table(grid(switches={"num_rounds": [2, 3]}), own).rows}
+    assert rows["num_rounds=3", "3"].startswith("+30.0 ")
+
+
 def test_equal_seeds_do_not_make_a_difference_certain():
     """20 points in both seeds, 200 questions: Newcombe by hand from Wilson's [0.335, 0.469] and [0.531, 0.665]."""
     bases, better = ([result(seed, cell, right) for seed in (0, 1)] for cell, right in (("base", 40), ("other", 60)))
@@ -136,6 +148,21 @@ def test_a_stopped_ablation_goes_on_and_leaves_a_tidy_table_and_a_figure(small, 
     assert len({*replies.values()}) == 3  # each cell answers with its own adapter
     run = json.loads((tmp_path / "out" / "seed0" / "carry=full_history" / "test-2" / "run.json").read_text())
     assert run["carry"] == "capped(full_history, 10)" and run["num_rounds"] == 2
+
+
+def test_every_cell_is_asked_the_same_held_out_problems(small, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ablate, "_run_cell", lambda *args: asked.append([q.text for q in args[-1]]) or [])
+    monkeypatch.setattr(ablate, "write_results", lambda *args: None)
+    run_ablation(small, tmp_path / "out", [0])
+    assert asked == [asked[0]] * 4 and {split_of_text(text) for text in asked[0]} == {"test"}
+
+
+def test_a_mistake_in_the_last_cell_is_found_before_anything_is_trained(small, tmp_path):
+    wrong = Grid(small.recipe, BASE, {"credit": ["all", "last"]}, questions=2)
+    with pytest.raises(ValueError, match="credit='last'"):
+        run_ablation(wrong, tmp_path / "out", [0])
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_ablation_with_early_stop_trains_and_asks_with_it(small, tmp_path, monkeypatch):

@@ -1,11 +1,16 @@
 """The command line: help, errors, and what the commands print; the demo in a process of its own, as a user runs it."""
 
+import os
+import re
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from motif_lib.cli import main, printable
+from motif_lib.recipe import FOLDER
+from motif_lib.samplers.base import ScriptedSampler
 
 
 @pytest.fixture
@@ -47,6 +52,34 @@ def test_think_prints_every_round(motif):
     assert [f"--- round {r}:" in text for r in (1, 2, 3)] == [True] * 3 and "\\boxed{17}" in text
 
 
+def test_doctor_tells_what_runs_and_its_status_says_whether_all_is_well(motif):
+    status, text, _ = motif("doctor")
+    assert "This machine" in text and "What runs here" in text and status == int(" problem " in text)
+
+
+@pytest.mark.slow
+def test_what_is_trained_is_evaluated_asked_measured_and_exported(motif, tmp_path):
+    """The commands one after the other, each on what the one before it left, in a folder whose name has spaces."""
+    here, settings = tmp_path / "my runs", {"max_steps": 1, "per_device_train_batch_size": 8, "num_trajectories": 1}
+    here.mkdir()
+    recipe = yaml.safe_load((FOLDER / "cpu.yaml").read_text())
+    (here / "small.yaml").write_text(yaml.safe_dump({**recipe, "train": {**recipe["train"], **settings}}))
+    status, text, _ = motif("train", here / "small.yaml", "--out", here / "run")
+    assert status == 0 and f"adapter: {here / 'run' / 'adapter'}" in text
+    adapted = ["--adapter", here / "run" / "adapter", "--temperature", 0]
+    status, text, _ = motif("eval", "ledger", "--size", 2, "--early-stop", "--out", here / "items", *adapted)
+    assert status == 0 and "accuracy" in text and len((here / "items" / "items.jsonl").read_text().splitlines()) == 2
+    assert "--- round 3" in motif("think", "Ann has 12 apples, on day one buys 5. How many?", *adapted)[1]
+    assert motif("export", here / "run" / "adapter", "--out", here / "merged")[0] == 0
+    assert "--- round 3" in motif("think", "Ann has 12 apples. How many?", "--model", here / "merged")[1]
+
+
+def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
+    monkeypatch.setattr("motif_lib.runs.train_run", lambda *args: False)
+    status, text, _ = motif("train", "cpu", "--out", tmp_path)
+    assert status == 130 and "adapter" not in text
+
+
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method; a second call trains nothing and prints the same table; another folder gives the same too."""
@@ -76,14 +109,51 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
         (["eval", "nothing"], "unknown task 'nothing'"),
         (
             ["think", "How many?", "--server", "http://x/v1", "--adapter", "a"],
-            "name the adapter as the server knows it",
+            "name what it serves with --model",
         ),
+        (["eval", "--size", 1, "--server", "http://x/v1", "--revision", "v1"], "name what it serves with --model"),
+        (["think", "How many?", "--budget", 0], "Invalid value for '--budget'"),
+        (["experiment", "--seeds", 0], "Invalid value for '--seeds'"),
     ],
 )
 def test_an_error_is_one_line(motif, args, message):
     status, _, err = motif(*args)
-    line = status if isinstance(status, str) else err
+    line = status if isinstance(status, str) else " ".join(re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯─│]", " ", err).split())
     assert message in line and status not in (0, None) and "Traceback" not in line
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_text_that_the_terminal_cannot_encode_is_escaped(encoding):
+    code = "import sys; sys.argv = ['motif', 'train', '\u2211 \u00e9']; from motif_lib.cli import main; main()"
+    environment = os.environ | {"PYTHONIOENCODING": f"{encoding}:strict"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert done.returncode == 1 and b"no recipe" in done.stderr and b"\\u2211" in done.stderr
+
+
+def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_path, monkeypatch):
+    """The folder of one adapter is refused to another, and to the model without one; a pin reaches `load_model`."""
+    asked = []
+
+    def load_sampler(model, adapter, budget, temperature, revision):
+        asked.append(revision)
+        return ScriptedSampler(lambda chat: "<answer>\\boxed{1}</answer>")
+
+    monkeypatch.setattr("motif_lib.models.load_sampler", load_sampler)
+    command = ["eval", "ledger", "--size", 2, "--out", tmp_path / "a folder"]
+    assert motif(*command, "--adapter", "one")[0] == 0
+    again = motif(*command, "--adapter", "one")
+    assert again[0] == 0 and "motif-tiny with one" in again[1]
+    for other in ([], ["--adapter", "two"], ["--adapter", "one", "--revision", "v2"]):
+        assert "holds another evaluation (name was" in motif(*command, *other)[0]
+    drawn = motif(*command, "--adapter", "one", "--seed", 1)[0]
+    assert "seed was 0, is 1" in drawn and "questions_sha256 was" in drawn  # other questions too
+    assert asked == [None] * 4 + ["v2", None]
+
+
+def test_without_the_notebook_extra_grade_says_who_knows_what_to_install(motif, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nbformat", None)  # its import fails
+    status, _, _ = motif("grade", tmp_path / "a.ipynb", "--out", tmp_path / "grades.csv")
+    assert "nbformat" in status and "`motif doctor` says what to install" in status
 
 
 def test_an_error_ends_the_process_with_status_one_and_no_traceback():

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, create_autospec
 
 import pytest
 import typer
 import yaml
 
-from motif_lib.cli import app
+from motif_lib.cli import app, main
+from motif_lib.doctor import Diagnosis
+from motif_lib.grade import Grade
+from motif_lib.records import Question, Reply, Trajectory
 
 UsageError = typer.BadParameter.__base__  # of click, or of the copy of it inside newer typers
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "teaching").glob("*.md"))]
+TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 
 
@@ -47,6 +54,14 @@ def parse(line: str) -> None:
         command.make_context("motif", words)
 
 
+def examples(command: Any) -> list[str]:
+    if hasattr(command, "commands"):
+        return [line for sub in command.commands.values() for line in examples(sub)]
+    lines = re.findall(r"Example: (.*)", command.help or "")
+    assert lines, f"{command.name} has no example"
+    return [part.strip().removeprefix("motif ") for line in lines for part in line.split("&&")]
+
+
 def test_there_is_something_to_check():
     assert all(path.exists() for path in DOCUMENTS) and len(DOCUMENTS) >= 5
     assert len([line for path in DOCUMENTS for line in commands(path.read_text(), "motif")]) >= 10
@@ -65,25 +80,84 @@ def test_a_command_that_does_not_exist_is_found(line):
 
 
 def test_every_example_of_a_help_text_parses():
-    group = typer.main.get_command(app)
-    found = [line for name in group.commands for line in examples(group.commands[name])]
-    assert len(found) >= len(group.commands)
-    for line in found:
+    for line in examples(typer.main.get_command(app)):
         parse(line)
 
 
-def examples(command: Any) -> list[str]:
-    if hasattr(command, "commands"):
-        return [line for sub in command.commands.values() for line in examples(sub)]
-    lines = re.findall(r"Example: (.*)", command.help or "")
-    assert lines, f"{command.name} has no example"
-    return [part.strip().removeprefix("motif ") for line in lines for part in line.split("&&")]
+TRAJECTORY = Trajectory(Question("How many?", "17"), (Reply(1, [], "17", "", True),))
+# What a command calls, and what that gives back; each is replaced by a double that takes the same arguments only.
+CALLED = {
+    "demo": {"demo.run_demo": None},
+    "train": {"runs.train_run": True},
+    "experiment": {"experiment.run_experiment": None},
+    "ablate": {"ablate.run_ablation": None},
+    "eval": {"tasks.load_task": [], "models.load_sampler": None, "evaluate.evaluate": "the report"},
+    "think": {"models.load_sampler": Mock(), "rounds.think": [TRAJECTORY]},
+    "export": {"export.merge": None},
+    "bench": {"bench.run_bench": Mock(tables=lambda: ["the table"])},
+    "doctor": {"doctor.examine": Diagnosis((), ())},
+    "grade": {"grade.grade": [Grade("a.ipynb", "room", "ok", "", "ran")]},
+    "pack": {"pack.pack": Path("folder")},
+    "tiny": {"tiny.card.make": None},
+}
+
+
+def documented() -> list[str]:
+    """Every command line with arguments, or that can do without, in a document or in a help text."""
+    written = [line for path in DOCUMENTS for line in commands(path.read_text(), "motif")]
+    lines = dict.fromkeys([*written, *examples(typer.main.get_command(app)), "eval gsm8k --revision v1 --adapter a"])
+    bare = ("think", "grade", "export", "train", "tiny")  # these need an argument
+    return [line for line in lines if line and not line.startswith("--") and "--help" not in line and line not in bare]
+
+
+@pytest.mark.parametrize("line", documented())
+def test_every_documented_command_runs_to_what_it_calls(line, monkeypatch, tmp_path):
+    """The work is replaced, the command is not: what it imports is there, and takes what the command gives it."""
+    monkeypatch.chdir(tmp_path)
+    doubles = {}
+    for name, value in CALLED[line.split()[0]].items():
+        module, _, function = name.rpartition(".")
+        real = getattr(importlib.import_module(f"motif_lib.{module}"), function)
+        doubles[name] = create_autospec(real, return_value=value)
+        monkeypatch.setattr(f"motif_lib.{name}", doubles[name])
+    monkeypatch.setattr("sys.argv", ["motif", *shlex.split(line)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    asked_server = {"models.load_sampler"} if "--server" in line else set()
+    assert {name for name, double in doubles.items() if not double.called} == asked_server
+
+
+def test_every_command_is_documented():
+    assert {line.split()[0] for line in documented()} == set(typer.main.get_command(app).commands) == set(CALLED)
+
+
+@pytest.mark.slow
+def test_the_ten_lines_of_the_readme_run(tmp_path, monkeypatch):
+    """As they stand, but for the sizes: one step, few questions."""
+    (code,) = [block for block in PYTHON.findall((ROOT / "README.md").read_text()) if "MotifTrainer(" in block]
+    for old, new in {"size=400": "size=8", "max_steps=50": "max_steps=1", "size=200": "size=2",
+                     "num_trajectories=4": "num_trajectories=1"}.items():  # fmt: skip
+        assert old in code, old
+        code = code.replace(old, new)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["trainer"].state.global_step == 1 and (tmp_path / "runs" / "mine").is_dir()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_make_target_can_be_followed_to_its_end(target, tmp_path):
+    """A dry run, in a folder that has nothing yet."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    done = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_target_and_linked_file_exists(path):
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {line.split()[0] for line in commands(path.read_text(), "make") if line} <= targets
+    assert {line.split()[0] for line in commands(path.read_text(), "make") if line} <= set(TARGETS)
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text())
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing, missing

@@ -207,7 +207,9 @@ def test_another_configuration_does_not_resume(tmp_path, changed, says):
     ("file", "content", "says"),
     [
         ("run.json", b'{"name": ', r"run.json is not valid JSON"),
-        ("items.jsonl", b'{"half"\n' * 30, r"items.jsonl, row 1: not valid JSON"),
+        ("items.jsonl", b'{"half"\n' * 30, r"items.jsonl, row 1: not a record"),
+        ("items.jsonl", b"7\n" * 30, r"items.jsonl, row 1: not a record"),
+        ("items.jsonl", b'{"question": {}}\n' * 30, r"items.jsonl, row 1: not a record"),
         ("run.json", None, "has items.jsonl but no run.json"),
     ],
 )
@@ -215,6 +217,17 @@ def test_a_damaged_folder_is_refused(tmp_path, file, content, says):
     evaluate(QUESTIONS, Coin(), path=tmp_path, **COINS)
     (tmp_path / file).write_bytes(content) if content else (tmp_path / file).unlink()
     with pytest.raises(ValueError, match=says):
+        evaluate(QUESTIONS, Coin(), path=tmp_path, **COINS)
+
+
+@pytest.mark.parametrize(
+    "mixed", [lambda lines: lines * 2, lambda lines: lines[4:8] + lines[:4], lambda lines: lines[::-1]]
+)
+def test_the_answers_of_two_evaluations_at_once_are_not_taken_for_one(tmp_path, mixed):
+    evaluate(QUESTIONS, Coin(), path=tmp_path, **COINS)
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(b"".join(mixed(file.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(ValueError, match="in another order, as of two evaluations at once"):
         evaluate(QUESTIONS, Coin(), path=tmp_path, **COINS)
 
 
@@ -275,3 +288,13 @@ def test_importing_evaluation_needs_neither_torch_nor_scipy():
     heavy = "{'torch', 'scipy', 'numpy', 'datasets'}"
     code = f"import sys, motif_lib.evaluate, motif_lib.tasks; print({heavy} & {{*sys.modules}})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_tags_of_any_kind_are_shown():
+    tags = [{"topic": ["sets", "sums"]}, {"topic": {"a": 1}}, {"topic": "sums"}, {"topic": ["sets", "sums"]}, {}]
+    questions = [Question(f"q{i}", "1", id=str(i), tags=tag) for i, tag in enumerate(tags)]
+    report = evaluate(questions, ScriptedSampler(lambda chat: "1"), 1, progress=False)
+    assert {key: estimate.n for key, estimate in report.by("topic").items()} == {
+        "['sets', 'sums']": 2, "sums": 1, "{'a': 1}": 1
+    }  # fmt: skip
+    assert "topic ['sets', 'sums']" in str(report)

@@ -3,8 +3,11 @@
 import pytest
 
 from motif_lib import experiment
+from motif_lib.evaluate import Item, Report
 from motif_lib.experiment import Result, answers, pooled, read_results, results_table, run_experiment
 from motif_lib.recipe import load_recipe
+from motif_lib.records import Question
+from motif_lib.tasks.ledger import split_of_text
 
 RESULTS = [
     *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
@@ -27,10 +30,42 @@ def test_few_questions_are_held_against_all_of_the_baseline_seed_by_seed():
     assert answers(only) == ["MOTIF round 1 with 15 questions reaches GRPO with 100 in 1 of 2 seeds."]
 
 
+def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch):
+    """The base is step 0; a step trains 8 questions, 4 at a time; a folder of somebody else is no checkpoint."""
+    for name in ("checkpoint-10", "checkpoint-2", "checkpoint-2-mine", "adapter"):
+        (tmp_path / name).mkdir()
+    asked = []
+
+    def evaluate_run(recipe, adapter, questions, out, title, seed):
+        asked.append((adapter, out.name))
+        return Report("", {}, (Item(Question("?", "1"), (True,), ("1",), ("",), (1,), (1,)),))
+
+    monkeypatch.setattr(experiment, "train_run", lambda *args, **options: True)
+    monkeypatch.setattr(experiment, "evaluate_run", evaluate_run)
+    recipe = load_recipe("cpu").with_train(per_device_train_batch_size=32, gradient_accumulation_steps=2)
+    results = experiment._run_method(recipe, tmp_path, "GRPO", 7, [])
+    assert asked == [
+        (None, "test-0"), (tmp_path / "checkpoint-2", "test-2"), (tmp_path / "checkpoint-10", "test-10")
+    ]  # fmt: skip
+    assert results == [Result(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
+
+
+def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(experiment, "_run_method", lambda recipe, folder, name, seed, questions: asked.update(
+        {(seed, name): [question.text for question in questions]}) or [])  # fmt: skip
+    monkeypatch.setattr(experiment, "write_results", lambda *args: None)
+    run_experiment(tmp_path, seeds=[0, 1])
+    assert asked.keys() == {(seed, name) for seed in (0, 1) for name in experiment.METHODS}
+    assert {split_of_text(text) for texts in asked.values() for text in texts} == {"test"}
+    assert len({tuple(texts) for texts in asked.values()}) == 2 and {len(texts) for texts in asked.values()} == {200}
+
+
 @pytest.mark.slow
 def test_a_small_experiment_runs_and_goes_on_to_the_same_results(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "TEST_SIZE", 9)
-    small = load_recipe("cpu").with_train(max_steps=2, per_device_train_batch_size=8, num_trajectories=1)
+    halves = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}  # one question a step all the same
+    small = load_recipe("cpu").with_train(max_steps=2, num_trajectories=1, **halves)
     results = run_experiment(tmp_path / "a", seeds=[0], recipe=small)
     assert [(r.method, r.questions) for r in results] == [
         (method, questions) for method in experiment.METHODS for questions in (0, 1, 2)

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from peft import get_peft_model
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from motif_lib.export import base_name, merge
@@ -79,6 +80,23 @@ def test_what_cannot_be_merged_is_one_line(adapter, tmp_path):
 )
 def test_the_base_of_an_adapter(named, base):
     assert base_name({"base_model_name_or_path": named}) == base
+
+
+@pytest.mark.parametrize("text", ["[]", '"r"', "{", '{"peft_type": "PREFIX_TUNING"}'])
+def test_what_is_no_lora_adapter_is_one_line(tmp_path, text):
+    (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(RuntimeError, match="holds no LoRA adapter"):
+        merge(tmp_path, tmp_path / "new")
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(adapter, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
+    with pytest.raises(RuntimeError, match="cannot write .*new: .*No space left"):
+        merge(adapter, tmp_path / "new")
+    assert not (tmp_path / "new").exists() and not (tmp_path / "new.part").exists()
 
 
 def test_an_adapter_without_a_base_is_one_line():

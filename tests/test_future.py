@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from motif_lib.protocol import messages, reply_text
-from motif_lib.records import Question, Trajectory
-from motif_lib.rewards.future import FutureAccuracy, mean_outcome
+from motif_lib.records import Question, Reply, Trajectory
+from motif_lib.rewards.future import FutureAccuracy, mean_outcome, outcomes_of
 from motif_lib.rounds import boxed, think
 from motif_lib.samplers.base import ScriptedSampler
 
@@ -92,3 +92,30 @@ def test_traces_are_handed_on():
 @pytest.mark.parametrize("outcomes, mean", [([2, 0, None], 1.0), ([None, None], None), ([2, 2, 0, 0], 1.0)])
 def test_outcomes_that_cannot_be_graded_are_left_out(outcomes, mean):
     assert mean_outcome(outcomes) == mean
+
+
+def test_every_question_is_graded_by_the_rules_of_its_own_task():
+    """x + y is LaTeX: as a number it cannot be graded. 7 apples are a number: in LaTeX they are a product."""
+    asked = [Question("?", "7", "gsm8k"), Question("?", "x + y", "math500"), Question("?", "1000", "aime2024")]
+    answers = ["7 apples", "y + x", "1000"]
+    replies = [Reply(1, [], rf"\boxed{{{answer}}}", "", True) for answer in answers]
+    trajectories = [Trajectory(question, (reply,)) for question, reply in zip(asked, replies)]
+    assert outcomes_of(trajectories) == [2.0, 2.0, 0.0]
+    assert outcomes_of(trajectories[::-1]) == [0.0, 2.0, 2.0] and outcomes_of([]) == []
+
+
+def test_a_completion_without_its_end_token_is_recorded_as_cut():
+    """Token 2 ends a reply; a carry that looks at `finished` and the traces see which one was cut off."""
+    traces, seen = [], []
+
+    def carry(reply, finished, previous):
+        seen.append(finished)
+        return "note"
+
+    reward = FutureAccuracy(
+        ScriptedSampler(lambda chat: "1"), 1, 2, carry, ended=lambda ids: ids[-1] == 2, on_traces=traces.extend
+    )
+    reward(PROMPTS[:2], completions("a", "b"), question=["A?"] * 2, gold=["1"] * 2, task=["ledger"] * 2,
+           completion_ids=[[5, 6, 2], [5, 6]])  # fmt: skip
+    firsts = [trace.trajectories[0].replies[0] for trace in traces]
+    assert seen == [True, False] == [reply.finished for reply in firsts] and [r.tokens for r in firsts] == [3, 2]

@@ -60,8 +60,19 @@ def statuses(grades: list[Grade]) -> dict[str, str]:
             id="the kernel dies",
         ),
         pytest.param(
+            [IMPORT, ROOM, CACHE, "import builtins, os\nbuiltins.print = lambda *a, **k: os._exit(1)"],
+            "not graded", "not graded", "the kernel died", id="the kernel dies at the probe",
+        ),
+        pytest.param(
             [IMPORT, "import builtins\nbuiltins.print = lambda *a, **k: None", *RIGHT[1:]],
             "not graded", "not graded", "the checks could not be read", id="print is gone",
+        ),
+        *(
+            pytest.param(
+                [IMPORT, f"import json\njson.dumps = lambda *a, **k: {said!r}", *RIGHT[1:]],
+                "not graded", "not graded", "cannot be read", id=f"json says {said}",
+            )
+            for said in ("no json", "7", '{"grade": 1}')
         ),
     ],
 )  # fmt: skip

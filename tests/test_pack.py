@@ -117,6 +117,16 @@ def test_it_overwrites_nothing_and_leaves_nothing_half_done(tmp_path, monkeypatc
         pack(tmp_path / "other")
 
 
+def test_it_does_not_pack_itself(tmp_path, monkeypatch):
+    """Typed in the folder of the notebooks, where the default is `motif-packed`."""
+    for name in (*module.FILES, *(f"{folder}/file" for folder in module.FOLDERS)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    monkeypatch.setattr(module, "CLONE", tmp_path)
+    out = pack(tmp_path / "notebooks" / "motif-packed")
+    assert [path.name for path in (out / "notebooks").iterdir()] == ["file"]
+
+
 def test_wheels_are_fetched_where_they_are_wanted(tmp_path, monkeypatch):
     """pip itself is replaced: the command runs in the folder, and the text says nothing of missing wheels."""
     make = "import os; os.mkdir('wheels'); open('wheels/a.whl', 'w').close()"

@@ -6,6 +6,8 @@ import pytest
 
 from motif_lib import gpu_memory
 from motif_lib.recipe import FOLDER, load_recipe
+from motif_lib.runs import train_run
+from motif_lib.tasks.ledger import split_of_text
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 GPUS = [name for name in NAMES if name.startswith("gpu-")]
@@ -35,6 +37,33 @@ def test_the_papers_setting(tmp_path):
     assert (config.optim, config.adam_beta1, config.adam_beta2) == ("adamw_8bit", 0.9, 0.99)
     assert (config.weight_decay, config.max_grad_norm, config.beta) == (0.1, 0.1, 0.0)
     assert (config.later_temperature, config.later_top_p, config.max_steps) == (0.8, 0.95, 1000)
+
+
+def test_a_run_trains_on_the_train_split():
+    questions = load_recipe("cpu").load_questions(seed=3)
+    assert len(questions) == 400 and {question.id.split("-4to12-")[0] for question in questions} == {"ledger-train"}
+    assert {split_of_text(question.text) for question in questions} == {"train"}
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("train: {use_cpu: true, lerning_rate: 1}", "`train` of the recipe: .*lerning_rate"),
+        ("train: {use_cpu: true, bf16: false, num_rounds: three}", "`train` of the recipe: .*'str'"),
+        ("train: [1]", r"`train` holds \[1\], not keys with values; a recipe has the keys model, task"),
+        ("load: {four_bits: true}", "`load` has an unknown key 'four_bits'"),
+        ("dial: {stepz: 3}\ntrain: {use_cpu: true, bf16: false}", "`dial` of the recipe: .*stepz"),
+        ("tusk: ledger", "unexpected keyword argument 'tusk'; a recipe has the keys model, task"),
+        ("train: {", "recipe.yaml: while parsing a flow .*; a recipe has the keys"),
+        ("\xff", "recipe.yaml: .* codec"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_one_line_and_leaves_no_folder(tmp_path, text, message):
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(f"model: motif-tiny\ntask: ledger\n{text}\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=message) as error:
+        train_run(load_recipe(file), tmp_path / "run")
+    assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

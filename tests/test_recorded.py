@@ -2,10 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from motif_lib.carry import progress_note
+from motif_lib.evaluate import Report, regrade
+from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.recorded import KEPT, RECORDED, record
+from motif_lib.rounds import next_prompt
+from motif_lib.tasks import load_task
 
 LIMIT = 16 * 2**20  # bytes of all recorded runs
 
@@ -45,3 +51,19 @@ def test_the_package_holds_all_of_it_small_and_without_a_path():
     for path in files:
         if path.suffix in (".json", ".jsonl", ".txt"):
             assert not re.search(r'"/(home|root|tmp|work|Users)', path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize("method", ["base", "grpo", "motif-round-1", "motif-any-round"])
+def test_questions_prompts_and_verdicts_of_the_recorded_runs_are_those_of_today(method):
+    """With another generator, protocol or verifier the README's numbers would be those of something else."""
+    folder = RECORDED / "demo" / method / "test"
+    settings, records = read_run(folder)
+    trajectories = [trajectory_of(record) for record in records]
+    asked = load_task("ledger", split="test", size=200, seed=0, steps=(4, 12))
+    assert [trajectory.question for trajectory in trajectories] == asked
+    n = settings["num_rounds"]
+    for trajectory in trajectories:
+        for done, reply in enumerate(trajectory.replies):
+            assert reply.prompt == next_prompt(replace(trajectory, replies=trajectory.replies[:done]), n)
+            assert reply.carried == ("" if done + 1 == n else progress_note(reply.text, reply.finished, ""))
+    assert regrade(folder) == Report.load(folder)

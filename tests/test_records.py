@@ -1,5 +1,8 @@
 """Records survive a round trip through JSON lines; bad lines are named."""
 
+import os
+import tracemalloc
+
 import pytest
 
 from motif_lib import records
@@ -73,3 +76,22 @@ def test_an_oversized_line_is_refused(tmp_path, monkeypatch):
     path.write_text('{"a": 1}\n' + "x" * 1000 + "\n")
     with pytest.raises(ValueError, match="row 2: longer than 100"):
         list(records.read_lines(path))
+
+
+def test_an_endless_line_is_refused_unread(tmp_path):
+    """50 MB without an end of line; of them no more is read than a line may have."""
+    path = tmp_path / "t.jsonl"
+    path.touch()
+    os.truncate(path, 50_000_000)
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="row 1: longer than 1000000"):
+        list(records.read_lines(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_text_is_written_into_a_folder_that_is_new(tmp_path):
+    records.write_text(tmp_path / "new" / "deep" / "file.txt", "é\ud800\n")
+    assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["file.txt"]
+    assert (tmp_path / "new" / "deep" / "file.txt").read_bytes() == "é\\ud800\n".encode()

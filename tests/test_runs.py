@@ -101,8 +101,9 @@ def test_a_half_written_checkpoint_is_not_trusted(tmp_path):
         (tmp_path / f"checkpoint-{step}").mkdir()
         if whole:
             (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    (tmp_path / "checkpoint-11 (a copy)").mkdir()  # of somebody else: neither used nor removed
     assert runs.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
-    assert not (tmp_path / "checkpoint-12").exists()
+    assert not (tmp_path / "checkpoint-12").exists() and (tmp_path / "checkpoint-11 (a copy)").exists()
 
 
 def test_recipes_are_found_by_name_and_checked(tmp_path):

@@ -81,3 +81,8 @@ def test_a_tree_without_any_answer_is_wrong():
 def test_wrong_widths_say_what_to_change(widths):
     with pytest.raises(ValueError, match="at least 1"):
         grow([QUESTION], saying(), widths)
+
+
+def test_a_keep_that_keeps_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one has to go on"):
+        grow([QUESTION], saying("a", "b"), (1, 1), keep=lambda trajectories: [])

@@ -192,3 +192,14 @@ def test_no_text_raises(reply, gold):
     for task in ("gsm8k", "aime2024"):
         assert verify(reply, gold, task).correct in (True, False, None)
         assert verify(reply, "5", task).correct in (True, False)
+
+
+def test_each_distinct_pair_goes_to_the_workers_once(monkeypatch):
+    """A group of rollouts says the same again and again; plain numbers do not get there at all."""
+    sent = []
+    monkeypatch.setattr(
+        "motif_lib.verify.core.grade_many", lambda pairs: sent.extend(pairs) or [(True, "asked")] * len(pairs)
+    )
+    replies = [r"\boxed{a+b}", r"\boxed{7}", r"\boxed{a+b}", r"\boxed{b+a+0}"]
+    verdicts = verify_many(replies, ["b+a", "7", "b+a", "b+a"], "math500")
+    assert sent == [("b+a", "a+b"), ("b+a", "b+a+0")] and [v.correct for v in verdicts] == [True] * 4

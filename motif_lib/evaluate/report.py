@@ -92,8 +92,8 @@ class Report(Shown):
         groups: dict[Any, list[float]] = {}
         for item in self.items:
             value = item.question.length if key == "length" else item.question.tags.get(key)
-            if value is not None:
-                groups.setdefault(value, []).append(item.score)
+            if value is not None:  # a tag may be anything that JSON holds, lists too
+                groups.setdefault(value if isinstance(value, str | int | float) else str(value), []).append(item.score)
         order = None if all(isinstance(value, int | float) for value in groups) else str
         return {value: statistics.mean_estimate(groups[value]) for value in sorted(groups, key=order)}
 

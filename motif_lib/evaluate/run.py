@@ -49,8 +49,8 @@ def evaluate(
         stop: rule that ends a trajectory before round n, such as `rounds.boxed`; the tokens show what it saves.
 
     Raises:
-        ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation. The
-            sampler is compared by class and settings; that its weights are the same is up to you.
+        ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation, or a
+            damaged one. The sampler is compared by class and settings; that its weights are the same is up to you.
     """
     from tqdm.auto import tqdm
 
@@ -61,6 +61,8 @@ def evaluate(
     folder = Path(path) if path is not None else None
     records = store.resume(folder, settings, size) if folder else []
     rows = [(question, sample) for question in questions for sample in range(samples)]
+    if [(r["question"]["id"], r["sample"]) for r in records] != [(q.id, sample) for q, sample in rows[: len(records)]]:
+        raise ValueError(f"{folder} holds answers in another order, as of two evaluations at once: delete the folder")
     with tqdm(total=len(rows), initial=len(records), desc=name or None, disable=not progress) as bar:
         for start in range(len(records), len(rows), size):
             batch = rows[start : start + size]

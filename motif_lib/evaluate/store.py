@@ -21,6 +21,7 @@ Record = dict[str, Any]  # one line of items.jsonl
 Verifier = Callable[[Sequence[str], Sequence[str], str], Sequence[Any]]  # (replies, golds, task) -> verdicts
 
 SETTINGS, ITEMS = "run.json", "items.jsonl"
+VERDICT = ("correct", "reason", "answer", "gold")  # what is kept of a `verify.Verdict`
 NO_ROOM = "does not fit"  # reason of a question whose prompt leaves no room for the reply
 
 
@@ -38,7 +39,7 @@ def verify_all(trajectories: Sequence[Trajectory], verifier: Verifier | None = N
         run = list(group)
         found = verifier([t.final for t in run], [t.question.gold for t in run], task)
         for trajectory, verdict in zip(run, found, strict=True):
-            kept = {key: getattr(verdict, key) for key in ("correct", "reason", "answer", "gold")}
+            kept = {key: getattr(verdict, key) for key in VERDICT}
             if not trajectory.final and not trajectory.replies[-1].finished:
                 kept |= {"correct": False, "reason": NO_ROOM, "answer": None}
             verdicts.append(kept)
@@ -130,9 +131,11 @@ def _parse(path: Path, lines: Sequence[bytes]) -> list[Record]:
     records = []
     for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
-        except ValueError as error:
+            record = json.loads(line)
+            trajectory_of(record), record["sample"], [record["verdict"][key] for key in VERDICT]  # all there?
+            records.append(record)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ValueError(
-                f"{path}, row {number}: not valid JSON ({error}): delete the folder and evaluate again"
+                f"{path}, row {number}: not a record ({error}): delete the folder and evaluate again"
             ) from None
     return records

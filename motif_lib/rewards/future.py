@@ -25,10 +25,9 @@ def mean_outcome(outcomes: Sequence[float | None]) -> float | None:
 
 
 def outcomes_of(trajectories: Sequence[Trajectory], right: float = 2.0) -> list[float | None]:
-    """`right` for a right final answer, 0 for a wrong one, None where it cannot be graded."""
-    golds = [t.question.gold for t in trajectories]
-    task = trajectories[0].question.task if trajectories else "ledger"
-    verdicts = verify_many([t.final for t in trajectories], golds, task)
+    """`right` for a right final answer, 0 for a wrong one, None where it cannot be graded; each by its task's rules."""
+    questions = [t.question for t in trajectories]
+    verdicts = verify_many([t.final for t in trajectories], [q.gold for q in questions], [q.task for q in questions])
     return [None if v.correct is None else right * v.correct for v in verdicts]
 
 

@@ -120,10 +120,10 @@ class ServerSampler:
         try:
             with client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
                 data = self._read(response)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise ValueError(f"{self.url}: {str(error).rstrip('.')}; write it like http://localhost:8000/v1") from None
         except httpx.RequestError as error:
             raise Passing(f"{type(error).__name__}, is the server up?") from None
-        except httpx.InvalidURL as error:
-            raise ValueError(f"{self.url}: {error}; write it like http://localhost:8000/v1") from None
         check_status(response, data, self.url)
         return read_completion(data, self.url)
 

@@ -94,9 +94,19 @@ def draw(rng: random.Random, days: int) -> Ledger:
 
 
 def split_of(problem: Ledger) -> str:
-    """The split a problem belongs to: 5 % test, 5 % validation, the rest train, by a hash of its text."""
-    bucket = zlib.crc32(problem.text.encode()) % 20
-    return {0: "test", 1: "validation"}.get(bucket, "train")
+    """The split a problem belongs to."""
+    return split_of_text(problem.text)
+
+
+def split_of_text(text: str) -> str:
+    """The split of a generated question: 5 % test, 5 % validation, the rest train, by a hash of its text."""
+    return {0: "test", 1: "validation"}.get(zlib.crc32(text.encode()) % 20, "train")
+
+
+def check_split(split: str) -> None:
+    """Raise ValueError for an unknown split."""
+    if split not in SPLITS:
+        raise ValueError(f"split={split!r}: choose one of {', '.join(SPLITS)}")
 
 
 def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 12)) -> list[Ledger]:
@@ -105,8 +115,7 @@ def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 
     Raises:
         ValueError: for an unknown split or an empty range of steps.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split={split!r}: choose one of {', '.join(SPLITS)}")
+    check_split(split)
     low, high = steps
     if not 1 <= low <= high < len(DAYS):
         raise ValueError(f"steps={steps}: give (low, high) with 1 <= low <= high <= {len(DAYS) - 1}")

@@ -17,11 +17,12 @@ import os
 import random
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from motif_lib.models import first_line
 from motif_lib.records import MAX_LINE, Question
 from motif_lib.tasks import ledger
 from motif_lib.verify import verify
@@ -99,34 +100,28 @@ BENCHMARKS = {
 
 def ledger_questions(split: str, size: int, seed: int, steps: tuple[int, int] = (4, 12)) -> list[Question]:
     """Ledger problems of `steps` = (low, high) days; `length` is the number of days."""
-    problems = ledger.problems(split, size, seed, steps)
     name = f"ledger-{split}-{steps[0]}to{steps[1]}-seed{seed}"
     return [
-        replace(gsm8k(problem.row()), task="ledger", id=f"{name}-{i}", length=problem.days)
-        for i, problem in enumerate(problems, 1)
+        Question(problem.text, str(problem.totals[-1]), "ledger", f"{name}-{i}", problem.days)
+        for i, problem in enumerate(ledger.problems(split, size, seed, steps), 1)
     ]
 
 
 def gsm_symbolic_questions(split: str, size: int, seed: int) -> list[Question]:
-    """GSM8K-like problems from templates (the reasoning-gym package), no two alike; splits are disjoint by a hash.
-
-    As in Ledger 5 % of the problems are test, 5 % validation and the rest train, whatever the seed.
-    """
+    """GSM8K-like problems from templates (the reasoning-gym package), no two alike; splits as in Ledger."""
     import reasoning_gym
 
-    if split not in ledger.SPLITS:
-        raise ValueError(f"split={split!r}: choose one of {', '.join(ledger.SPLITS)}")
+    ledger.check_split(split)
     start = zlib.crc32(f"gsm_symbolic-{seed}".encode())  # problem i is drawn from start + i: keep seeds far apart
     rows = reasoning_gym.create_dataset("gsm_symbolic", seed=start, size=1_000 + 100 * size)
-    found: dict[str, Question] = {}
+    golds: dict[str, str] = {}  # by question
     for row in rows:
-        if len(found) == size:
+        if ledger.split_of_text(row["question"]) == split:
+            golds.setdefault(row["question"], row["answer"])
+        if len(golds) == size:
             break
-        bucket = zlib.crc32(row["question"].encode()) % 20
-        if {0: "test", 1: "validation"}.get(bucket, "train") == split:
-            id = f"gsm_symbolic-{split}-seed{seed}-{len(found) + 1}"
-            found.setdefault(row["question"], Question(row["question"], row["answer"], "gsm_symbolic", id))
-    return list(found.values())
+    name = f"gsm_symbolic-{split}-seed{seed}"
+    return [Question(text, gold, "gsm_symbolic", f"{name}-{i}") for i, (text, gold) in enumerate(golds.items(), 1)]
 
 
 GENERATED = {"ledger": ledger_questions, "gsm_symbolic": gsm_symbolic_questions}
@@ -172,27 +167,19 @@ def load_task(
     benchmark, folder = BENCHMARKS[name], path or os.environ.get("MOTIF_DATA")
     rows: Iterable[Row | bytes]
     if folder:
-        file = _local_file(Path(folder), {benchmark.file or name, name}, split)
-        source, rows = str(file), _local_rows(file)
+        file = _local_file(Path(folder), sorted({benchmark.file or name, name}), split)
+        source, rows = str(file), file.read_bytes().splitlines()
     else:
         source, rows = f"{benchmark.hub} ({split})", _hub_rows(benchmark, split, **dial)
     questions = _read(rows, benchmark.question, source, f"{name}-{split}", on_bad)
     return _choose(questions, size, seed, source)
 
 
-def _local_file(folder: Path, stems: Iterable[str], split: str) -> Path:
-    names = [f"{stem}_{split}.jsonl" for stem in sorted(stems)]
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise FileNotFoundError(
-        f"no {' or '.join(names)} in {folder}: put the file there, or set another path or MOTIF_DATA"
-    )
-
-
-def _local_rows(file: Path) -> Iterator[bytes]:
-    with open(file, "rb") as lines:
-        yield from lines
+def _local_file(folder: Path, stems: Sequence[str], split: str) -> Path:
+    names = [f"{stem}_{split}.jsonl" for stem in stems]
+    if found := [folder / name for name in names if (folder / name).is_file()]:
+        return found[0]
+    raise FileNotFoundError(f"no {' or '.join(names)} in {folder}: put it there, or set another path or MOTIF_DATA")
 
 
 def _hub_rows(benchmark: Benchmark, split: str, revision: str | None = None) -> Iterable[Row]:
@@ -202,9 +189,8 @@ def _hub_rows(benchmark: Benchmark, split: str, revision: str | None = None) -> 
         split = benchmark.hub_splits.get(split, split)
         return datasets.load_dataset(benchmark.hub, benchmark.config, split=split, revision=revision)
     except OSError as error:  # datasets and huggingface_hub raise several kinds, all of them OSErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConnectionError(
-            f"cannot load {benchmark.hub} from the Hub ({reason[:200]}): "
+            f"cannot load {benchmark.hub} from the Hub ({first_line(error)[:200]}): "
             "set MOTIF_DATA to a folder with its rows as <task>_<split>.jsonl"
         ) from error
 
@@ -214,13 +200,13 @@ def _parse(row: Row | bytes) -> Row:
         return row
     if len(row) > MAX_LINE:
         raise ValueError(f"longer than {MAX_LINE} bytes")
-    data = json.loads(row)
+    data = json.loads(row.decode("utf-8-sig"))
     if not isinstance(data, dict):
         raise ValueError(f"holds {type(data).__name__}, not an object with named columns")
     return data
 
 
-def _check(question: Question, first: int, number: int) -> None:
+def _check(question: Question, number: int, first: int) -> None:
     """Raise ValueError for what no run can use: an endless question, one that came before, a gold without a grade."""
     if len(question.text) > MAX_QUESTION:
         raise ValueError(f"the question has {len(question.text):,} characters, over {MAX_QUESTION:,}")
@@ -241,13 +227,12 @@ def _read(
             continue
         try:
             question = convert(_parse(row))
-            _check(question, first_row.setdefault(question.text, number), number)
+            _check(question, number, first_row.setdefault(question.text, number))
             questions.append(replace(question, id=f"{prefix}-{number}"))
         except (ValueError, RecursionError) as error:  # RecursionError: JSON nested thousands deep
             if on_bad == "raise":
-                raise ValueError(
-                    f"{source}, row {number}: {error}; mend or remove the row, or set on_bad='skip'"
-                ) from None
+                cure = "mend or remove the row, or set on_bad='skip'"
+                raise ValueError(f"{source}, row {number}: {error}; {cure}") from None
             bad.append(number)
     if bad:
         shown = ", ".join(map(str, bad[:20])) + (f" and {len(bad) - 20} more" if len(bad) > 20 else "")

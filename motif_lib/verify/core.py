@@ -46,8 +46,13 @@ def verify(reply: str, gold: str, task: str = "gsm8k") -> Verdict:
     return verify_many([reply], [gold], task)[0]
 
 
-def verify_many(replies: Sequence[str], golds: Sequence[str], task: str = "gsm8k") -> list[Verdict]:
+def verify_many(replies: Sequence[str], golds: Sequence[str], task: str | Sequence[str] = "gsm8k") -> list[Verdict]:
     """Grade a batch: what is not decided by plain comparison goes to the workers together, each distinct pair once.
+
+    Args:
+        replies: as in `verify`.
+        golds: one for each reply.
+        task: of all replies, or one for each.
 
     Raises:
         ValueError: if there are not as many golds as replies.
@@ -55,7 +60,8 @@ def verify_many(replies: Sequence[str], golds: Sequence[str], task: str = "gsm8k
     """
     if len(replies) != len(golds):
         raise ValueError(f"{len(replies)} replies but {len(golds)} golds: give one gold for each reply")
-    verdicts = [_compare(reply, gold, task) for reply, gold in zip(replies, golds, strict=True)]
+    tasks = [task] * len(replies) if isinstance(task, str) else task
+    verdicts = [_compare(*given) for given in zip(replies, golds, tasks, strict=True)]
     asked = list(dict.fromkeys(v for v in verdicts if not isinstance(v, Verdict)))
     graded = dict(zip(asked, grade_many(asked), strict=True))
     return [v if isinstance(v, Verdict) else Verdict(*graded[v], answer=v[1], gold=v[0]) for v in verdicts]
