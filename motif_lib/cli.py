@@ -23,6 +23,7 @@ Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
 Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
 Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
 Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
+Size = Annotated[int | None, typer.Option(min=1, help="Number of questions; default 200, or all of a benchmark.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 
 
@@ -80,7 +81,7 @@ def ablate(
 @app.command("eval")
 def eval_(
     task: Annotated[str, typer.Argument(help="ledger, gsm8k, math500, aime2024 or gsm_symbolic.")] = "ledger",
-    size: Annotated[int, typer.Option(help="Number of questions.")] = 200,
+    size: Size = None,
     rounds: Rounds = 3,
     budget: Budget = 60,
     model: Model = "motif-tiny",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from notebook_solutions import FOLDER, solution
+from notebook_solutions import solution
 
-from motif_lib.build_notebooks import read_source
 from motif_lib.checks import training
 from motif_lib.demo import smoothed
-from motif_lib.recipe import load_recipe
 
 
 def stub(*_):
@@ -67,13 +63,3 @@ def test_mistakes_with_groups(named, wrong):
 def test_mistakes_with_smoothing(named, wrong):
     result = training.check_smoothed(wrong)
     assert result.status == "not quite" and named in result.message
-
-
-def test_the_recipe_printed_for_a_gpu_is_one(tmp_path):
-    """Nobody runs it here, so at least its keys must exist and its settings be accepted."""
-    (path,) = FOLDER.glob("05_*.py")
-    (block,) = re.findall(r"```yaml\n(.*?)```", "\n".join(cell.source for cell in read_source(path).cells), re.DOTALL)
-    (tmp_path / "gsm8k.yaml").write_text(block)
-    recipe = load_recipe(tmp_path / "gsm8k.yaml")
-    config = recipe.config(tmp_path, use_cpu=True, bf16=False)
-    assert config.replies_per_question == 72 and config.questions_per_step == 1  # as in the reference code
