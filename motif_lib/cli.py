@@ -100,6 +100,7 @@ def eval_(
     from rich import print
 
     from motif_lib.evaluate import evaluate
+    from motif_lib.models import open_sampler
     from motif_lib.rounds import boxed
     from motif_lib.tasks import load_task
 
@@ -108,19 +109,6 @@ def eval_(
     # the name goes into the folder's settings: what another adapter answered is not continued, nor shown as its own
     name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
     print(evaluate(questions, sampler, rounds, name=name, path=out, seed=seed, stop=stop))
-
-
-def open_sampler(
-    model: str, adapter: Path | None, revision: str | None, budget: int, temperature: float, server: str | None
-):
-    """A sampler of a model that is loaded here, or of one on a server."""
-    from motif_lib import ServerSampler, load_sampler
-
-    if server and (adapter or revision):
-        raise typer.BadParameter("a server has no --adapter and no --revision: name what it serves with --model")
-    if server:
-        return ServerSampler(server, model, budget, temperature)
-    return load_sampler(model, adapter, budget, temperature, revision=revision)
 
 
 @app.command()
@@ -155,6 +143,7 @@ def think(
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
+    from motif_lib.models import open_sampler
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
 

@@ -15,6 +15,7 @@ from motif_lib.checkpoints import damage
 
 if TYPE_CHECKING:
     from motif_lib.samplers.local import LocalSampler
+    from motif_lib.samplers.server import ServerSampler
 
 TINY = "motif-tiny"
 TINY_FOLDER = Path(__file__).parent / "assets" / TINY
@@ -107,6 +108,23 @@ def load_sampler(
     from motif_lib.samplers.choice import make_sampler  # it imports Transformers, which Unsloth patches first
 
     return make_sampler(model, tokenizer, max_new_tokens, temperature)
+
+
+def open_sampler(
+    name: str, adapter: Path | None, revision: str | None, max_new_tokens: int, temperature: float, server: str | None
+) -> LocalSampler | ServerSampler:
+    """A sampler of a model that is loaded here, or with `server` of one that an OpenAI-compatible server has.
+
+    Raises:
+        ValueError: if an adapter or a revision is asked of a server.
+    """
+    if not server:
+        return load_sampler(name, adapter, max_new_tokens, temperature, revision=revision)
+    if adapter or revision:
+        raise ValueError("a server has no --adapter and no --revision: name what it serves with --model")
+    from motif_lib.samplers.server import ServerSampler
+
+    return ServerSampler(server, name, max_new_tokens, temperature)
 
 
 def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:
