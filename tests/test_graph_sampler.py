@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from contextlib import nullcontext
 from importlib.util import find_spec
 
 import pytest
@@ -367,6 +368,24 @@ def test_real_four_bit_weights_are_unpacked(tmp_path):
     with policy.disable_adapter():
         merged.sync()
         assert torch.equal(merged.model(ids).logits, policy(ids).logits)
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (RuntimeError("CUDA error: operation not permitted when stream is capturing\nlong story"),
+         r"no CUDA graph of a decoding step \(CUDA error: .* is capturing\): set sampler='generate', start anew$"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "^CUDA out of memory$"),
+    ],
+)  # fmt: skip
+def test_a_step_that_cannot_be_recorded_says_what_to_do(monkeypatch, error, message):
+    def run():
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **kwargs: nullcontext())
+    with pytest.raises(type(error), match=message):
+        fixed.record(run, pool=(0, 1))
 
 
 def test_what_torch_is_asked_for_is_there():
