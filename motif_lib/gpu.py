@@ -7,6 +7,7 @@ steps); this file has not been run on one.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib.util import find_spec
@@ -53,6 +54,7 @@ def load(
 
     if fast_inference and find_spec("vllm") is None:  # Unsloth would go on without it
         raise RuntimeError("fast_inference needs vLLM: pip install vllm, or leave it out")
+    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a loss out of memory leaves it set: no logits from then on
     config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     check_memory(source, config, four_bit)
     model, tokenizer = FastLanguageModel.from_pretrained(

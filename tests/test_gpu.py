@@ -3,6 +3,7 @@
 import ast
 import importlib.machinery
 import inspect
+import os
 import subprocess
 import sys
 import types
@@ -104,6 +105,51 @@ def test_the_sampler_that_suits_is_the_last(
     assert type(make_sampler(random_model, tokenizer, 8, kind=expected[0])) is SAMPLERS[expected[0]]
     with pytest.raises(ValueError, match=f"'fast' cannot answer for this model: choose one of {', '.join(expected)}$"):
         make_sampler(random_model, tokenizer, 8, kind="fast")
+
+
+@pytest.mark.parametrize("change", [{"rope_parameters": {"rope_type": "dynamic"}}, {"model_type": "mixtral"}])
+def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change):
+    """As a CUDA graph: it would fail at the first reply."""
+    monkeypatch.setattr(choice, "on_cuda", lambda model: True)
+    assert running(random_model)[-1] == "graph"
+    for name, value in change.items():
+        setattr(random_model.config, name, value)
+    assert running(random_model) == ["generate", "local"]
+
+
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_the_window_of_unsloth_counts(random_model, tokenizer, kind):
+    """Its models cut what is longer, in the loss too, with a warning only."""
+    random_model.max_seq_length, random_model.vllm_engine = 100, object()
+    sampler = make_sampler(random_model, tokenizer, 60, kind=kind)
+    with pytest.raises(ValueError, match="do not fit the window of 100"):
+        sampler.sample_ids([[1] * 41])
+
+
+def test_generate_leaves_an_unsloth_model_in_training(random_model, tokenizer):
+    """Unsloth's own `generate` restores what the loss needs, but only if it is called on a model in training."""
+    model, generate = random_model.train(), random_model.generate
+    model.checkpointing = "unsloth"
+
+    def unsloth_fast_generate(**kwargs):
+        restore, kept = model.training, model.checkpointing
+        model.eval().checkpointing = False
+        out = generate(**kwargs)
+        if restore:
+            model.for_training(kept)
+        return out
+
+    model.for_training = lambda kept: setattr(model.train(), "checkpointing", kept)
+    model.generate = unsloth_fast_generate
+    GenerateSampler(model, tokenizer, 4, batch_size=1).sample_ids([[5, 6], [7]])
+    assert model.training and model.checkpointing == "unsloth"
+
+
+def test_a_model_gives_logits_after_a_loss_that_ran_out_of_memory(unsloth, monkeypatch):
+    """Unsloth asks for hidden states by an environment variable, and takes it back only if the loss succeeds."""
+    monkeypatch.setenv("UNSLOTH_RETURN_HIDDEN_STATES", "1")
+    load_model(unsloth=True)
+    assert "UNSLOTH_RETURN_HIDDEN_STATES" not in os.environ
 
 
 def test_a_plain_model_gets_its_adapter_from_the_trainer(random_model, tokenizer):

@@ -2,11 +2,12 @@
 
 import copy
 import inspect
+from contextlib import nullcontext
 from importlib.util import find_spec
 
 import pytest
 import torch
-from peft import get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     AutoModelForCausalLM,
@@ -17,6 +18,7 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    masking_utils,
 )
 
 from motif_lib.models import load_model, lora_config
@@ -230,8 +232,47 @@ def test_methods_that_others_have_replaced_are_not_used(random_model, tokenizer,
 
     for owner in (type(random_model), type(random_model.model), type(random_model.model.layers[0].self_attn)):
         monkeypatch.setattr(owner, "forward", replaced)
+    for name in ("create_causal_mask", "create_sliding_window_causal_mask"):
+        monkeypatch.setattr(masking_utils, name, replaced)
     assert GraphSampler(random_model, tokenizer, 8, temperature=0)(CHATS) == expected
     assert plain_class(Qwen2ForCausalLM) is not Qwen2ForCausalLM
+
+
+def test_a_class_of_another_package_is_refused(random_model):
+    """Its file may be what a patch has written."""
+    random_model.__class__ = type("Compiled", (Qwen2ForCausalLM,), {"__module__": __name__})
+    with pytest.raises(RuntimeError, match="Compiled is not Transformers' own: set sampler='generate'"):
+        MergedCopy(random_model)
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        (LoraConfig(target_modules=["q_proj"], use_dora=True), "DoRA"),
+        (LoraConfig(target_modules=["q_proj"], lora_bias=True), "of another kind"),
+        (LoraConfig(target_modules=["q_proj"], modules_to_save=["up_proj"]), "not built as in Transformers"),
+        (PromptTuningConfig(num_virtual_tokens=2, task_type="CAUSAL_LM"), "learns a prompt"),
+    ],
+)
+def test_an_adapter_that_a_sum_does_not_merge_is_refused(random_model, config, message):
+    with pytest.raises(RuntimeError, match=message) as error:
+        MergedCopy(get_peft_model(random_model, config))
+    assert "sampler='generate'" in str(error.value)
+
+
+def test_padding_that_sees_nothing_spoils_nothing(random_model, tokenizer, monkeypatch):
+    """With a kernel that gives NaN to a query without keys, as Unsloth reports of float16 on a GPU."""
+    expected = GraphSampler(random_model, tokenizer, 8, temperature=0)(CHATS)
+    attention, empty = torch.nn.functional.scaled_dot_product_attention, []
+
+    def kernel(*args, attn_mask=None, **kwargs):
+        out = attention(*args, attn_mask=attn_mask, **kwargs)
+        blind = torch.zeros(1, 1, 1, 1, dtype=torch.bool) if attn_mask is None else ~attn_mask.any(-1, keepdim=True)
+        empty.append(bool(blind.any()))
+        return out.masked_fill(blind, float("nan"))
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", kernel)
+    assert GraphSampler(random_model, tokenizer, 8, temperature=0)(CHATS) == expected and empty and not any(empty)
 
 
 def test_sampling_follows_the_models_distribution(random_model, tokenizer):
@@ -255,6 +296,19 @@ def test_nan_logits_are_an_error_not_a_token(random_model, tokenizer):
         random_model.model.norm.weight.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="NaN or infinite logits"):
         GraphSampler(random_model, tokenizer, 8)(CHATS)
+
+
+def test_nan_is_gone_with_the_weights_that_gave_it(random_model, tokenizer):
+    """What is masked is multiplied by zero, which does not make a NaN less of one: the buffers go."""
+    sampler, broken = GraphSampler(random_model, tokenizer, 8, temperature=0), random_model.model.layers[0]
+    expected, weight = sampler(CHATS), broken.input_layernorm.weight
+    whole = weight.detach().clone()
+    with torch.no_grad():
+        weight.fill_(float("nan"))
+        with pytest.raises(FloatingPointError):
+            sampler(CHATS)
+        weight.copy_(whole)
+    assert sampler(CHATS) == expected
 
 
 def test_samplers_at_another_temperature_share_the_memory(random_model, tokenizer):
@@ -314,6 +368,24 @@ def test_real_four_bit_weights_are_unpacked(tmp_path):
     with policy.disable_adapter():
         merged.sync()
         assert torch.equal(merged.model(ids).logits, policy(ids).logits)
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (RuntimeError("CUDA error: operation not permitted when stream is capturing\nlong story"),
+         r"no CUDA graph of a decoding step \(CUDA error: .* is capturing\): set sampler='generate', start anew$"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "^CUDA out of memory$"),
+    ],
+)  # fmt: skip
+def test_a_step_that_cannot_be_recorded_says_what_to_do(monkeypatch, error, message):
+    def run():
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, **kwargs: nullcontext())
+    with pytest.raises(type(error), match=message):
+        fixed.record(run, pool=(0, 1))
 
 
 def test_what_torch_is_asked_for_is_there():

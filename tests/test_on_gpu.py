@@ -1,5 +1,9 @@
 """What only a CUDA GPU can show; skipped without one. `motif bench` measures the speeds and the memory."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -44,13 +48,15 @@ def test_nothing_is_recorded_after_the_warm_up(parts, monkeypatch):
     assert 0 < first == len(recorded)
 
 
-def test_a_step_of_motif_through_unsloth(tmp_path):
-    """In a process of its own, as Unsloth must be imported before TRL: 4-bit, graphs, an adapter at the end."""
-    import json
-    import subprocess
-    import sys
-
+def through_unsloth(code, *args):
+    """Run code in a process of its own, as Unsloth must be imported before TRL."""
     pytest.importorskip("bitsandbytes")
+    result = subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_a_step_of_motif_through_unsloth(tmp_path):
+    """4-bit, graphs, an adapter at the end."""
     code = """
 import sys
 from motif_lib.recipe import load_recipe
@@ -59,8 +65,36 @@ recipe = load_recipe("cpu").with_train(max_steps=2, use_cpu=False, bf16=True)
 recipe = type(recipe)(**{**vars(recipe), "load": {"unsloth": True, "four_bit": True, "window": 320}, "questions": 64})
 assert train_run(recipe, sys.argv[1])
 """
-    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
+    through_unsloth(code, tmp_path / "run")
     assert (tmp_path / "run" / "adapter" / "adapter_config.json").exists()
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert len(steps) >= 2
+
+
+def test_the_copy_of_an_unsloth_policy_and_its_generate():
+    """The same logits as the policy, up to 16-bit rounding; `generate` leaves the policy ready for the loss."""
+    through_unsloth("""
+import torch
+from motif_lib.models import load_model, with_lora
+policy, _ = with_lora((loaded := load_model(unsloth=True, four_bit=True, window=320))[0], 16)
+for name, parameter in policy.named_parameters():
+    if "lora_B" in name:
+        torch.nn.init.normal_(parameter, std=0.05)
+from motif_lib.samplers.generate import GenerateSampler
+from motif_lib.samplers.graph import GraphSampler
+policy.for_training(use_gradient_checkpointing="unsloth")
+ids = torch.randint(3, 500, (4, 32), device="cuda")
+graph, generate = (kind(policy, loaded[1], 20, temperature=0) for kind in (GraphSampler, GenerateSampler))
+checkpointing = [getattr(module, "gradient_checkpointing", None) for module in policy.modules()]
+replies = generate.sample_ids(ids.tolist())
+assert policy.training and any(checkpointing)
+assert [getattr(module, "gradient_checkpointing", None) for module in policy.modules()] == checkpointing
+assert sum(a[0] == b[0] for a, b in zip(graph.sample_ids(ids.tolist()), replies)) >= 2  # near ties may round apart
+for enabled in (True, False):
+    with torch.no_grad(), torch.autocast("cuda", policy.dtype):
+        policy.enable_adapter_layers() if enabled else policy.disable_adapter_layers()
+        wanted = policy(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.float()
+    graph.merged.sync()
+    given = graph.model(ids).logits.float()
+    assert (given - wanted).norm() / wanted.norm() < 0.05, enabled
+""")

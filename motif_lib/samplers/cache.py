@@ -80,5 +80,17 @@ def grouped_attention(
     return mixed.reshape(rows, 1, heads, size), None
 
 
+def grouped_mask(*args: Any, **kwargs: Any) -> Tensor | None:
+    """Transformers' mask, (N, 1, Q, T), in which padding sees everything instead of nothing.
+
+    Nobody reads what it gives. But a softmax over nothing can be NaN, by kernel and precision, and a NaN among the
+    keys and values reaches every token: 0 x NaN is NaN. Unsloth reports that of left-padded float16 on a GPU.
+    """
+    mask = sdpa_mask(*args, **kwargs)
+    if mask is None or mask.shape[2] == 1:  # a token that is decoded sees itself
+        return mask
+    return mask | ~mask.any(-1, keepdim=True)
+
+
 AttentionInterface.register(GROUPED, grouped_attention)
-AttentionMaskInterface.register(GROUPED, sdpa_mask)
+AttentionMaskInterface.register(GROUPED, grouped_mask)

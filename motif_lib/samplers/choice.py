@@ -12,13 +12,23 @@ from motif_lib.samplers.vllm import VllmSampler
 
 SAMPLERS = {"local": LocalSampler, "generate": GenerateSampler, "graph": GraphSampler, "vllm": VllmSampler}
 
+RECORDED = {"qwen2", "qwen3", "llama"}  # the architectures that GraphSampler is tested with
+
 
 def running(model: Any) -> list[str]:
     """Names of the samplers that can answer for a model, the one that suits it best last."""
     names = ["generate"] if gpu.is_unsloth(model) else ["generate", "local"]
-    if getattr(model.config, "layer_types", None) is None or set(model.config.layer_types) == {"full_attention"}:
+    if recordable(model.config):
         names.insert(len(names) if on_cuda(model) else 0, "graph")
     return [*names, "vllm"] if hasattr(model, "vllm_engine") else names
+
+
+def recordable(config: Any) -> bool:
+    """Can a decoding step be a CUDA graph? Not if it looks at values, as experts and some rotary embeddings do."""
+    layers = getattr(config, "layer_types", None) or ["full_attention"]
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    looks = "dynamic" in rope or rope == "longrope"  # transformers.modeling_rope_utils.dynamic_rope_update
+    return config.model_type in RECORDED and set(layers) == {"full_attention"} and not looks
 
 
 def on_cuda(model: Any) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
+from motif_lib.models import first_line
 from motif_lib.samplers.cache import RoomyCache
 
 LEAST_ROWS, LEAST_LENGTH = 8, 256
@@ -139,12 +140,23 @@ def record(run: Callable[[], None], pool: Any) -> Callable[[], None]:
 
     All graphs on the same buffers share a pool of memory: what a step leaves lies in the buffers, and nothing of one
     graph's own has to outlast another's.
+
+    Raises:
+        RuntimeError: if the step does what a graph cannot hold; CUDA says it without advice.
     """
     if pool is None:
         return run
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-        run()
+    try:
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+            run()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = first_line(error)
+        raise RuntimeError(
+            f"no CUDA graph of a decoding step ({reason}): set sampler='generate', start anew"
+        ) from error
     return graph.replay
 
 

@@ -24,6 +24,15 @@ class GenerateSampler(LocalSampler):
         """Make the calls that follow repeatable."""
         self.seeds = random.Random(value)
 
+    def _train(self, mode: bool) -> None:
+        """As in `LocalSampler`, but for a model of Unsloth: its `generate` switches by itself, more than the mode.
+
+        It goes back to training, with gradient checkpointing and without its kernels for inference, only if it finds
+        the model in training. Evaluation mode set here would leave both wrong for the loss.
+        """
+        if not hasattr(self.model, "for_training"):
+            super()._train(mode)
+
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
         """Decode one batch of N prompts to their ends."""
         ids, mask = self._pad(prompts)  # (N, P)

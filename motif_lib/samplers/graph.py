@@ -30,7 +30,6 @@ class GraphSampler(LocalSampler):
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
         super().__init__(model, tokenizer, *args, **kwargs)
-        self.window = min(filter(None, [self.window, getattr(model, "max_seq_length", None)]), default=None)
         self.merged = MergedCopy(model)
         self.model = self.merged.model
         self.decoder = Decoder(self.model)
@@ -80,6 +79,7 @@ class GraphSampler(LocalSampler):
             step.ids[:, 0] = tokens[-1]
             logits = step()
         if broken:
+            self.release()  # what is masked is multiplied by zero, and 0 x NaN would reach the next replies
             raise FloatingPointError(NOT_FINITE)
         return torch.stack(tokens, dim=1), logits
 

@@ -52,7 +52,8 @@ class LocalSampler:
         batch_size: int = 256,
     ):
         self.model, self.tokenizer, self.max_new_tokens, self.batch_size = model, tokenizer, max_new_tokens, batch_size
-        self.window = getattr(model.config, "max_position_embeddings", None)
+        limits = [getattr(model.config, "max_position_embeddings", None), getattr(model, "max_seq_length", None)]
+        self.window = min(filter(None, limits), default=None)  # a model of Unsloth cuts what is longer than the second
         self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))
         self.generator: torch.Generator | None = None
         self._set(temperature, top_p)
@@ -98,15 +99,19 @@ class LocalSampler:
         order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), list(prompts[i])))
         replies: list[list[int]] = [[] for _ in prompts]
         was_training = self.model.training
-        self.model.eval()
+        self._train(False)
         try:
             for start in range(0, len(order), self.batch_size):
                 rows = order[start : start + self.batch_size]
                 for i, reply in zip(rows, self._decode([prompts[i] for i in rows])):
                     replies[i] = reply
         finally:
-            self.model.train(was_training)
+            self._train(was_training)
         return replies
+
+    def _train(self, mode: bool) -> None:
+        """Switch the model to training or to evaluation."""
+        self.model.train(mode)
 
     def _check_fit(self, prompts: Sequence[Sequence[int]]) -> None:
         longest = max(map(len, prompts), default=0)

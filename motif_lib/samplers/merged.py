@@ -20,7 +20,7 @@ from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from motif_lib.samplers.cache import GROUPED
+from motif_lib.samplers.cache import GROUPED, grouped_mask
 
 
 class MergedCopy:
@@ -30,11 +30,13 @@ class MergedCopy:
         policy: a Transformers model with a LoRA adapter or without, in 4-bit or not, whoever loaded it.
 
     Raises:
-        RuntimeError: if the model is not built as Transformers builds one of its class.
+        RuntimeError: if the model is not built as Transformers builds one of its class, or its adapter not plain LoRA.
     """
 
     def __init__(self, policy: Any):
         source = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+        if isinstance(policy, PeftModel) and policy.active_peft_config.is_prompt_learning:
+            raise RuntimeError("an adapter that learns a prompt has no weights to merge: set sampler='generate'")
         config = copy.deepcopy(source.config)
         config._attn_implementation = GROUPED
         with init_empty_weights(include_buffers=False):
@@ -51,6 +53,8 @@ class MergedCopy:
 
     def _fill(self, module: nn.Module, given: nn.Module, dtype: torch.dtype) -> None:
         """Give one module of the copy its parameters: its own where they differ from the policy's."""
+        if isinstance(given, LoraLayer) and (given.lora_variant or any(given.lora_bias.values())):
+            raise AttributeError("its LoRA is of another kind, such as DoRA, which a sum does not merge")
         base: Any = given.get_base_layer() if isinstance(given, LoraLayer) else given
         for name in module._parameters:
             parameter = base._parameters[name]
@@ -89,12 +93,26 @@ def dithered(total: Tensor, dtype: torch.dtype, generator: torch.Generator) -> T
 def plain_class(patched: type) -> Any:
     """Transformers' own class of this name, as its file defines it.
 
-    Unsloth replaces methods of the classes in Transformers, for the whole process; a second copy of their module has
-    none of that.
+    Unsloth replaces methods of the classes in Transformers, for the whole process, and compiles the functions that make
+    masks, anew for every other cache. Second copies of both modules have none of that.
+
+    Raises:
+        RuntimeError: for a class of another package, whose file would be no plainer.
     """
-    spec = importlib.util.find_spec(patched.__module__)
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"{patched.__module__} is no file that can be read again: choose another sampler")
+    if not patched.__module__.startswith("transformers.models."):
+        raise RuntimeError(f"{patched.__module__}.{patched.__name__} is not Transformers' own: set sampler='generate'")
+    module, masks = again(patched.__module__), again("transformers.masking_utils")
+    masks.AttentionMaskInterface.register(GROUPED, grouped_mask)  # its table is new too
+    for name in vars(module).keys() & vars(masks).keys():
+        if name.startswith("create_"):
+            setattr(module, name, getattr(masks, name))
+    return getattr(module, patched.__name__)
+
+
+def again(name: str) -> Any:
+    """A second copy of a module, from its file; `sys.modules` keeps the first."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, patched.__name__)
+    return module

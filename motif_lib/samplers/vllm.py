@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from peft import PeftModel
-from transformers import PreTrainedTokenizerBase
 
 from motif_lib.samplers.local import LocalSampler
 
@@ -20,10 +19,7 @@ from motif_lib.samplers.local import LocalSampler
 class VllmSampler(LocalSampler):
     """`LocalSampler` with vLLM inside; the same arguments. vLLM batches by itself: `batch_size` has no effect."""
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
-        super().__init__(model, tokenizer, *args, **kwargs)
-        self.window = getattr(model, "max_seq_length", self.window)
-        self.seeds: random.Random | None = None
+    seeds: random.Random | None = None
 
     def seed(self, value: int) -> None:
         """Make the calls that follow repeatable, as far as vLLM does: its batches may round differently."""
