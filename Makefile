@@ -21,11 +21,12 @@ test-fast: .venv/test.done
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.build_notebooks build
 
-# The runs that the notebooks show, made again: some two hours on two CPU cores; what was stopped goes on.
+# The runs that the notebooks show, made again: some three hours on two CPU cores; what was stopped goes on.
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 	$(BIN)/motif experiment --out runs/experiment --seeds 3
 	$(BIN)/motif ablate ablation --out runs/ablation --seeds 3
+	$(BIN)/motif ablate credit --out runs/credit --seeds 4
 	$(BIN)/python -m motif_lib.recorded runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.

@@ -21,7 +21,6 @@ from motif_lib import plots
 from motif_lib.checkpoints import checkpoints, step_of
 from motif_lib.demo import METHODS, TEST_SIZE, evaluate_run
 from motif_lib.evaluate import Report
-from motif_lib.evaluate.statistics import Estimate, wilson
 from motif_lib.evaluate.tables import Table
 from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
@@ -76,21 +75,30 @@ def _result(report: Report, seed: int, method: str, questions: int) -> Result:
     return Result(seed, method, questions, sum(item.hits for item in report.items), len(report.items))
 
 
-def pooled(results: Sequence[Result], method: str, questions: int) -> tuple[Estimate, list[float]]:
-    """Accuracy over all seeds with its interval, and the accuracy of each seed."""
-    chosen = [r for r in results if r.method == method and r.questions == questions]
-    estimate = wilson(sum(r.right for r in chosen), sum(r.total for r in chosen))
-    return estimate, [r.right / r.total for r in chosen]
+def methods_of(results: Sequence[Result]) -> list[str]:
+    """The methods in order."""
+    return list(dict.fromkeys(r.method for r in results))
+
+
+def by_seed(results: Sequence[Result], method: str, questions: int) -> list[float]:
+    """The accuracy of each seed."""
+    return [r.right / r.total for r in results if r.method == method and r.questions == questions]
+
+
+def curve(results: Sequence[Result], method: str) -> list[tuple[int, float, float, float]]:
+    """For each number of training questions: mean, lowest and highest accuracy of the seeds."""
+    asked = sorted({r.questions for r in results if r.method == method})
+    found = [(questions, by_seed(results, method, questions)) for questions in asked]
+    return [(questions, fmean(seeds), min(seeds), max(seeds)) for questions, seeds in found]
 
 
 def results_table(results: Sequence[Result]) -> Table:
     """A row for each number of questions; in a cell the mean over seeds and the range of the seeds."""
-    methods = list(dict.fromkeys(r.method for r in results))
-    rows = []
+    methods, rows = methods_of(results), []
     for questions in sorted({r.questions for r in results}):
         cells = []
         for method in methods:
-            _, seeds = pooled(results, method, questions)
+            seeds = by_seed(results, method, questions)
             cells.append(f"{100 * fmean(seeds):.1f} ({100 * min(seeds):.1f} to {100 * max(seeds):.1f})")
         rows.append((str(questions), *cells))
     return Table("Accuracy in %: mean (range over seeds) by training questions", ("questions", *methods), rows)
@@ -103,7 +111,7 @@ def answers(results: Sequence[Result]) -> list[str]:
     score = {(r.seed, r.method, r.questions): r.right / r.total for r in results}
     seeds = sorted({r.seed for r in results})
     lines = []
-    for method in (m for m in dict.fromkeys(r.method for r in results) if m != "GRPO"):
+    for method in (m for m in methods_of(results) if m != "GRPO"):
         reached = sum(score[s, method, few] >= score[s, "GRPO", most] for s in seeds)
         lines.append(f"{method} with {few} questions reaches GRPO with {most} in {reached} of {len(seeds)} seeds.")
     return lines
@@ -115,12 +123,8 @@ def write_results(results: Sequence[Result], out: Path, seconds: float) -> None:
 
     table, text = results_table(results), "\n".join(answers(results))
     write_text(out / "table.txt", f"{table}\n{text}\nWall time of this call: {seconds:.0f} s\n")
-    points = {}
-    for method in dict.fromkeys(r.method for r in results):
-        asked = sorted({r.questions for r in results if r.method == method})
-        points[method] = [(q, e.value, e.low, e.high) for q in asked for e in [pooled(results, method, q)[0]]]
-    axes = plots.accuracy_by_length(points)
-    axes.set_xlabel("training questions")
+    axes = plots.accuracy_by_length({method: curve(results, method) for method in methods_of(results)})
+    axes.set(xlabel="training questions", ylabel="accuracy (range of the seeds)")
     plots.save(axes, out / "accuracy_by_questions.png")
     print(table)
     print(text)

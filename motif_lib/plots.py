@@ -95,9 +95,9 @@ def intervals(
             y += 1
         y += 1  # an empty line between groups
     if reference is not None:
-        ax.axvline(reference, color=method_colour("base"), lw=1, ls="--", label=reference_name)
-        ax.legend(loc="lower right")
+        ax.axvline(reference, color=method_colour("base"), lw=1, ls="--")
+        above = ax.get_xaxis_transform()  # x in data, y in parts of the axes
+        ax.text(reference, 1.01, reference_name, transform=above, ha="center", va="bottom")
     ax.set_yticks(list(labels), list(labels.values()))
-    ax.invert_yaxis()
-    ax.set(xlabel="accuracy (95 % interval)", xlim=(-0.03, 1.03))
+    ax.set(xlabel="accuracy (95 % interval)", xlim=(-0.03, 1.03), ylim=(y - 1.5, -0.5))
     return ax

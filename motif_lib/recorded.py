@@ -1,10 +1,11 @@
 """Keep of finished runs what the notebooks show: `assets/recorded`, small, and without a path of the machine.
 
-    make recorded      # trains for more than an hour; then: python -m motif_lib.recorded runs
+    make recorded      # trains for some three hours, then: python -m motif_lib.recorded runs
 
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
 runs/ablation     from `motif ablate ablation`: one line for each seed and cell, table, figure
+runs/credit       from `motif ablate credit`: the same
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ KEPT = {
     ],
     "experiment": ["settings.json", "results.jsonl", "table.txt", "*.png"],
     "ablation": ["settings.json", "results.jsonl", "table.txt", "*.png"],
+    "credit": ["settings.json", "results.jsonl", "table.txt", "*.png"],
 }
 
 

@@ -382,9 +382,9 @@ print("\n".join(answers(results)))
 # ## 5. The same on a GPU
 #
 # **Not run here: needs a GPU.** The cells above stay as they are; the recipe changes. Set `RECIPE = "gpu-80gb"` above,
-# or run `motif train gpu-80gb --out runs/gsm8k`; `gpu-24gb` and `gpu-16gb` are for smaller cards. It has the settings of
-# the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its budget: prompt and reply have to fit
-# the window. What differs from `cpu`:
+# or run `motif train gpu-80gb --out runs/gsm8k`; `gpu-24gb` and `gpu-16gb` are for smaller cards. It has the settings
+# of the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its budget: prompt and reply have to
+# fit the window. What differs from `cpu`:
 
 # %%
 recipes = load_recipe("cpu"), load_recipe("gpu-80gb")

@@ -14,7 +14,7 @@ from motif_lib.doctor import judge
 from motif_lib.machine import Facts, Gpu
 
 NEEDS = [
-    "torch>=2.6",
+    "torch>=2.9",
     "trl<1.15,>=1.14.2",
     'ipywidgets<9,>=7.7; extra == "notebook"',
     'ipykernel>=6; extra == "notebook"',

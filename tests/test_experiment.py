@@ -4,7 +4,7 @@ import pytest
 
 from motif_lib import experiment
 from motif_lib.evaluate import Item, Report
-from motif_lib.experiment import Result, answers, pooled, read_results, results_table, run_experiment
+from motif_lib.experiment import Result, answers, by_seed, curve, read_results, results_table, run_experiment
 from motif_lib.recipe import load_recipe
 from motif_lib.records import Question
 from motif_lib.tasks.ledger import split_of_text
@@ -16,9 +16,9 @@ RESULTS = [
 ]
 
 
-def test_seeds_are_pooled_and_kept_apart():
-    estimate, seeds = pooled(RESULTS, "MOTIF round 1", 100)
-    assert (estimate.value, estimate.n, seeds) == (0.85, 200, [0.8, 0.9])
+def test_seeds_are_kept_apart():
+    assert by_seed(RESULTS, "MOTIF round 1", 100) == [0.8, 0.9]
+    assert curve(RESULTS, "MOTIF round 1")[1:] == [(15, 0.495, 0.49, 0.5), (100, pytest.approx(0.85), 0.8, 0.9)]
     rows = {row[0]: row[1:] for row in results_table(RESULTS).rows}
     assert rows["100"] == ("50.0 (50.0 to 50.0)", "85.0 (80.0 to 90.0)")
     assert rows["15"] == ("20.0 (20.0 to 20.0)", "49.5 (49.0 to 50.0)")
