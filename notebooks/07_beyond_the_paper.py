@@ -337,8 +337,8 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 # ## 6. All switches, measured
 #
 # **Recorded**, twice. `motif ablate ablation --seeds 3` turned one switch at a time. Every cell was trained with three
-# seeds, 30 steps of 4 questions, and asked 100 held-out problems per seed. `base` is `credit="any"`, the current policy,
-# n = 3, k = 4 and a progress note.
+# seeds, 30 steps of 4 questions, and asked 100 held-out problems per seed. `base` is `credit="any"`, the current
+# policy, n = 3, k = 4 and a progress note.
 #
 # One switch then got longer runs and more seeds. `motif ablate credit --seeds 4` has the recipe of the demo and 200
 # held-out problems per seed. Its last cell has k = 1 besides: each reply is credited with the outcome of the one
