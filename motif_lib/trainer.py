@@ -25,7 +25,7 @@ from trl import GRPOTrainer
 
 from motif_lib import records
 from motif_lib.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
-from motif_lib.carry import Carry, progress_note
+from motif_lib.carry import Carry, capped, progress_note
 from motif_lib.checkpoints import forget_after, last_checkpoint, step_of
 from motif_lib.config import MotifConfig, check_vllm
 from motif_lib.credit import roll_in
@@ -55,7 +55,8 @@ class MotifTrainer(GRPOTrainer):
         args: `MotifConfig`.
         train_dataset: from `to_dataset`, or questions.
         reward_funcs: rewards beside the MOTIF reward; by default the format reward.
-        carry: what passes between rounds.
+        carry: what passes between rounds; a note keeps its end if it takes more than half of what the window leaves
+            beside a reply.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
     """
 
@@ -105,6 +106,9 @@ class MotifTrainer(GRPOTrainer):
             args.temperature if args.later_temperature is None else args.later_temperature,
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
+        if self.sampler.window:  # a longer note would leave no room for question and reply, and so end the training
+            room = self.sampler.window - args.max_completion_length
+            self.carry = future.carry = capped(carry, self.processing_class, max(1, room // 2))
         self.traces_path = Path(args.output_dir) / "traces.jsonl"
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:

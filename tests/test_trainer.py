@@ -73,6 +73,22 @@ def test_any_round_trains_later_rounds_in_whole_groups(make, tokenizer):
     assert all(prompts.count(p) % 4 == 0 for p in prompts)  # a group shares its prompt
 
 
+def test_a_note_too_long_for_the_window_is_cut(random_model, tokenizer, tmp_path):
+    """The window of the model is 256, and what does not fit would end the training."""
+    trainer = MotifTrainer(
+        random_model,
+        settings(tmp_path, max_completion_length=60),
+        QUESTIONS,
+        processing_class=tokenizer,
+        peft_config=lora_config(4),
+        carry=lambda reply, finished, previous: "old " * 500 + "new",
+    )
+    trainer.train()
+    ways = [t for trace in read_traces(tmp_path / "traces.jsonl") for t in trace.trajectories]
+    (note,) = {reply.carried for way in ways for reply in way.replies[:-1]}
+    assert note.endswith("new") and 49 < len(tokenizer(note)["input_ids"]) <= (256 - 60) // 2
+
+
 def rows_of(batch, tokenizer):
     """Prompt and advantage of each row of a batch."""
     return list(zip(tokenizer.batch_decode(batch["prompt_ids"]), batch["advantages"].tolist()))

@@ -37,7 +37,10 @@ def test_one_call_with_every_setting_given(engine, random_model, tokenizer):
     assert params.stop_token_ids == sampler.stop.tolist() and call["lora"] is None and not call["use_tqdm"]
 
 
-def test_the_current_adapter_answers_and_the_base_when_it_is_disabled(engine, random_model, tokenizer):
+def test_the_current_adapter_answers_and_the_base_when_it_is_disabled(
+    engine, random_model, tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     policy = get_peft_model(random_model, lora_config(4))
     sampler = VllmSampler(policy, tokenizer, 4)
     sampler(CHATS)
@@ -50,6 +53,7 @@ def test_the_current_adapter_answers_and_the_base_when_it_is_disabled(engine, ra
         sampler(CHATS)
     before, after, base = (call["lora"] for call in engine)
     assert base is None and before.weights.keys() == after.weights.keys()
+    assert not list(tmp_path.iterdir())  # where a user works
     changed = {name for name in after.weights if not torch.equal(after.weights[name], before.weights[name])}
     assert changed == {name for name in after.weights if "lora_B" in name}
 

@@ -39,6 +39,7 @@ def install(monkeypatch, model, tokenizer):
 
     def load_lora(model, save_directory, load_tensors=False):
         assert load_tensors
+        model.peft_config["default"].save_pretrained(save_directory)  # as Unsloth does
         weights = {name: weight.clone() for name, weight in model.state_dict().items() if "lora_" in name}
         return SimpleNamespace(name=save_directory, weights=weights)
 

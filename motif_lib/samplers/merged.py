@@ -87,7 +87,7 @@ def dithered(total: Tensor, dtype: torch.dtype, generator: torch.Generator) -> T
     """
     spare = 23 + int(math.log2(torch.finfo(dtype).eps))  # bits of float32's fraction that `dtype` lacks
     noise = torch.randint(0, 1 << spare, total.shape, dtype=torch.int32, device=total.device, generator=generator)
-    return ((total.view(torch.int32) + noise) & (-1 << spare)).view(torch.float32)
+    return noise.add_(total.view(torch.int32)).bitwise_and_(-1 << spare).view(torch.float32)  # in place: it is large
 
 
 def plain_class(patched: type) -> Any:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from peft import PeftModel
@@ -59,4 +61,10 @@ class VllmSampler(LocalSampler):
             return None
         from unsloth_zoo.vllm_utils import load_lora
 
-        return load_lora(self.model, "motif", load_tensors=True)
+        return load_lora(self.model, scratch().name, load_tensors=True)
+
+
+@cache
+def scratch() -> TemporaryDirectory:
+    """Where Unsloth writes the adapter's settings, beside the weights that stay in memory; gone with the process."""
+    return TemporaryDirectory()
