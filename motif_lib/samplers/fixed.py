@@ -18,11 +18,17 @@ from motif_lib.models import first_line
 from motif_lib.samplers.cache import RoomyCache
 
 LEAST_ROWS, LEAST_LENGTH = 8, 256
+SLACK = 16  # what padding the two parts of a prompt may add: a full window shall not cost twice its buffers
 
 
 def bucket(size: int, least: int) -> int:
     """`size` padded to `least` times a power of two."""
     return least << max(0, (size - 1) // least).bit_length()
+
+
+def padded_length(tokens: int) -> int:
+    """Tokens of a buffer that holds so many: a bucket and the slack."""
+    return bucket(max(1, tokens - SLACK), LEAST_LENGTH) + SLACK
 
 
 class FixedCache(Cache):
@@ -179,7 +185,7 @@ class Decoder:
     def load(self, cache: RoomyCache, mask: Tensor, logits: Tensor, length: int) -> None:
         """Begin with prompts in `cache`, R rows, that will grow to `length` tokens."""
         have = self.buffers.shape if self.buffers else (0, 0)
-        need = max(have[0], len(mask)), max(have[1], bucket(length, LEAST_LENGTH))
+        need = max(have[0], len(mask)), max(have[1], padded_length(length))
         if self.buffers is None or need != have:
             self.release()
             self.buffers = Buffers(cache, logits, *need)
@@ -188,7 +194,7 @@ class Decoder:
     def step(self, rows: int, filled: int) -> Step:
         """The step for R rows and `filled` tokens."""
         assert self.buffers is not None
-        shape = rows, min(bucket(filled, LEAST_LENGTH), self.buffers.shape[1])
+        shape = rows, min(padded_length(filled), self.buffers.shape[1])
         if shape not in self.steps:
             self.steps[shape] = Step(self.model, self.buffers, *shape)
         return self.steps[shape]
