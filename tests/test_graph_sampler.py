@@ -99,7 +99,12 @@ SIZES = dict(vocab_size=511, hidden_size=32, intermediate_size=64, num_hidden_la
 
 
 @pytest.mark.parametrize(
-    "kind, config", [(Qwen2ForCausalLM, Qwen2Config), (Qwen3ForCausalLM, Qwen3Config), (LlamaForCausalLM, LlamaConfig)]
+    "kind, config",
+    [
+        (Qwen2ForCausalLM, Qwen2Config),
+        pytest.param(Qwen3ForCausalLM, Qwen3Config, marks=pytest.mark.slow),
+        pytest.param(LlamaForCausalLM, LlamaConfig, marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("lora", [False, True])
 def test_greedy_replies_equal_local_samplers(kind, config, lora, tokenizer, recordings):
