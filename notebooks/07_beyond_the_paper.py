@@ -364,8 +364,8 @@ for name in ("ablation", "credit"):
 #
 # In figure 4 `all` ends ahead of `any` in each seed, by 2.7 points; of three comparisons one whose interval barely
 # misses zero is a hint, no proof. Credit for round 1, the paper's, ends behind in each seed, between 50 and 86 %. And
-# k = 1 is not shown to be worse than k = 4, at a third of the replies: here the futures buy nothing that whole
-# trajectories do not give for less. One task that was made up and one small model say so, no more.
+# k = 1 is not shown to be worse than k = 4, at a third of the replies: no gain from the futures shows here. One task
+# that was made up and one small model say so, no more.
 #
 # An own grid is a YAML file of some lines, as `motif_lib/grids/ablation.yaml` is; a run that was stopped goes on.
 #
