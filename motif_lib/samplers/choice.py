@@ -11,8 +11,7 @@ from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.vllm import VllmSampler
 
 SAMPLERS = {"local": LocalSampler, "generate": GenerateSampler, "graph": GraphSampler, "vllm": VllmSampler}
-
-RECORDED = {"qwen2", "qwen3", "llama"}  # the architectures that GraphSampler is tested with
+ARCHITECTURES = {"qwen2", "qwen3", "llama"}  # the architectures that GraphSampler is tested with
 
 
 def running(model: Any) -> list[str]:
@@ -28,7 +27,7 @@ def recordable(config: Any) -> bool:
     layers = getattr(config, "layer_types", None) or ["full_attention"]
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     looks = "dynamic" in rope or rope == "longrope"  # transformers.modeling_rope_utils.dynamic_rope_update
-    return config.model_type in RECORDED and set(layers) == {"full_attention"} and not looks
+    return config.model_type in ARCHITECTURES and set(layers) == {"full_attention"} and not looks
 
 
 def on_cuda(model: Any) -> bool:

@@ -7,7 +7,6 @@ with a stand-in for the engine.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from functools import cache
 from tempfile import TemporaryDirectory
@@ -15,17 +14,15 @@ from typing import Any
 
 from peft import PeftModel
 
-from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.generate import GenerateSampler
 
 
-class VllmSampler(LocalSampler):
-    """`LocalSampler` with vLLM inside; the same arguments. vLLM batches by itself: `batch_size` has no effect."""
+class VllmSampler(GenerateSampler):
+    """`GenerateSampler` with vLLM's `generate` inside; the same arguments.
 
-    seeds: random.Random | None = None
-
-    def seed(self, value: int) -> None:
-        """Make the calls that follow repeatable, as far as vLLM does: its batches may round differently."""
-        self.seeds = random.Random(value)
+    vLLM batches by itself: `batch_size` has no effect, and a seed repeats as far as vLLM does, whose batches may round
+    differently.
+    """
 
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """As in `LocalSampler`, by the policy as it is now; within `disable_adapter()` by its base."""
