@@ -19,7 +19,7 @@ test-fast: .venv/test.done
 	$(BIN)/python -m pytest tests -m "not slow and not browser"
 
 notebooks: .venv/test.done
-	$(BIN)/python -m motif_lib.build_notebooks build
+	$(BIN)/python -m motif_lib.classroom.build_notebooks build
 
 # The runs that the notebooks show, made again: some three hours on two CPU cores; what was stopped goes on.
 recorded: .venv/notebook.done
@@ -27,7 +27,7 @@ recorded: .venv/notebook.done
 	$(BIN)/motif experiment --out runs/experiment --seeds 3
 	$(BIN)/motif ablate ablation --out runs/ablation --seeds 3
 	$(BIN)/motif ablate credit --out runs/credit --seeds 4
-	$(BIN)/python -m motif_lib.recorded runs
+	$(BIN)/python -m motif_lib.studies.recorded runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.
 site: .venv/test.done

@@ -18,7 +18,7 @@ include_patterns = ["docs/*.md", "notebooks/*.ipynb", "teaching/*.md", "CONTRIBU
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # the notebooks are kept with their outputs, see motif_lib/build_notebooks.py
+nb_execution_mode = "off"  # the notebooks are kept with their outputs, see motif_lib/classroom/build_notebooks.py
 # A static page has no kernel: show a widget's fallback, never its view.
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_merge_streams = True

@@ -7,12 +7,16 @@ off the Hub's telemetry, which TRL would use to report every trainer: set HF_HUB
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
+
+from motif_lib.moved import OldPaths
 
 __version__ = "0.1.0"
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is imported
+sys.meta_path.append(OldPaths())  # last: only a path that nothing else knows comes here
 
 _HOMES = {
     "Question": "records",
@@ -27,19 +31,19 @@ _HOMES = {
     "branch": "rounds",
     "ScriptedSampler": "samplers.base",
     "LocalSampler": "samplers.local",
-    "make_sampler": "samplers.choice",
+    "make_sampler": "samplers.choose",
     "load_task": "tasks",
     "format_reward": "rewards.format",
     "FutureAccuracy": "rewards.future",
     "ServerSampler": "samplers.server",
-    "load_model": "models",
-    "load_sampler": "models",
-    "lora_config": "models",
-    "MotifConfig": "config",
-    "MotifTrainer": "trainer",
-    "to_dataset": "trainer",
-    "load_recipe": "recipe",
-    "train_run": "runs",
+    "load_model": "models.load",
+    "load_sampler": "samplers.open",
+    "lora_config": "models.load",
+    "MotifConfig": "training.config",
+    "MotifTrainer": "training.trainer",
+    "to_dataset": "training.trainer",
+    "load_recipe": "training.recipe",
+    "train_run": "training.runs",
 }
 __all__ = [*_HOMES, "__version__"]
 

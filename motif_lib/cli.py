@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from motif_lib.terminal import printable, write_anything
+from motif_lib.classroom.commands import app as classroom
+from motif_lib.machine.commands import app as machine
+from motif_lib.show.terminal import printable, write_anything
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
 app.add_typer(tiny, name="tiny")
+app.add_typer(machine)
+app.add_typer(classroom)
 
 Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on.")]
 Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
@@ -33,7 +37,7 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, ty
 
     Example: motif demo --out runs/demo
     """
-    from motif_lib.demo import run_demo
+    from motif_lib.studies.demo import run_demo
 
     run_demo(out, seed, quick)
 
@@ -44,8 +48,8 @@ def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
 
     Example: motif train cpu --out runs/mine
     """
-    from motif_lib.recipe import load_recipe
-    from motif_lib.runs import train_run
+    from motif_lib.training.recipe import load_recipe
+    from motif_lib.training.runs import train_run
 
     if not train_run(load_recipe(recipe), out, seed):
         raise typer.Exit(130)  # stopped by Ctrl-C: what follows it in a script must not run
@@ -58,14 +62,14 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
 
     Example: motif experiment --seeds 3
     """
-    from motif_lib.experiment import run_experiment
+    from motif_lib.studies.seeds import run_experiment
 
     run_experiment(out, range(seeds))
 
 
 @app.command()
 def ablate(
-    grid: Annotated[str, typer.Argument(help="`ablation`, or the path of a YAML file.")] = "ablation",
+    grid: Annotated[str, typer.Argument(help="`ablation`, or a YAML file.")] = "ablation",
     out: Out = Path("runs/ablation"),
     seeds: Seeds = 3,
 ):
@@ -73,7 +77,7 @@ def ablate(
 
     Example: motif ablate ablation --seeds 3
     """
-    from motif_lib.ablate import load_grid, run_ablation
+    from motif_lib.studies.ablate import load_grid, run_ablation
 
     run_ablation(load_grid(grid), out, range(seeds))
 
@@ -100,13 +104,13 @@ def eval_(
     from rich import print
 
     from motif_lib.evaluate import evaluate
-    from motif_lib.models import open_sampler
     from motif_lib.rounds import boxed
+    from motif_lib.samplers.open import open_sampler
     from motif_lib.tasks import load_task
 
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
     sampler = open_sampler(model, adapter, revision, budget, temperature, server)
-    # the name goes into the folder's settings: what another adapter answered is not continued, nor shown as its own
+    # the name is in the folder's settings, so that one adapter's answers never pass for another's
     name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
     print(evaluate(questions, sampler, rounds, name=name, path=out, seed=seed, stop=stop))
 
@@ -121,7 +125,7 @@ def export(
 
     Example: motif export runs/train/adapter --out runs/merged
     """
-    from motif_lib.export import merge
+    from motif_lib.models.export import merge
 
     merge(adapter, out, model)
     typer.echo(f"merged model: {out}")
@@ -143,9 +147,9 @@ def think(
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
-    from motif_lib.models import open_sampler
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
+    from motif_lib.samplers.open import open_sampler
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
@@ -155,74 +159,6 @@ def think(
         cut = "" if reply.finished else f", cut off at {budget}"
         typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}")
         typer.echo(printable(reply.text))
-
-
-@app.command()
-def bench(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or the path of a YAML file.")] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="File for the numbers, as JSON.")] = None,
-):
-    """Measure sampling against the reference's loop and the memory floor, and the parts of a training step.
-
-    Example: motif bench cpu --out runs/bench.json
-    """
-    from rich import print
-
-    from motif_lib.bench import run_bench
-    from motif_lib.recipe import load_recipe
-
-    print(*run_bench(load_recipe(recipe), recipe, out).tables(), sep="\n")
-
-
-@app.command()
-def doctor():
-    """Say what will run on this machine, what will not, and how to mend it; exit status 1 if something must be mended.
-
-    Example: motif doctor && motif demo
-    """
-    from rich import print
-
-    from motif_lib.doctor import examine
-
-    found = examine()
-    print(*found.tables(), sep="\n")
-    raise typer.Exit(0 if found.ok else 1)
-
-
-@app.command()
-def grade(
-    notebooks: Annotated[list[Path], typer.Argument(help="Filled notebooks, several at once.")],
-    out: Annotated[Path, typer.Option(dir_okay=False, help="CSV file, one line an exercise.")] = Path("grades.csv"),
-    jobs: Annotated[int | None, typer.Option(min=1, help="Notebooks at once; default the number of CPU cores.")] = None,
-    limit: Annotated[float, typer.Option(help="Seconds that one cell may take.")] = 300,
-):
-    """Run filled notebooks in fresh kernels and write the verdict on each exercise. Runs their code with your rights.
-
-    Example: motif grade class/*/03_rewards.ipynb --out grades.csv
-    """
-    from rich import print
-
-    from motif_lib import grade as grading
-    from motif_lib.runs import write_text
-
-    grades = grading.grade(notebooks, jobs, limit)
-    write_text(out, grading.to_csv(grades))
-    print(grading.summary(grades))
-    typer.echo(f"grades: {out}")
-
-
-@app.command()
-def pack(
-    out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")] = Path("motif-packed"),
-    wheels: Annotated[bool, typer.Option(help="Download all packages too (needs a network).")] = False,
-):
-    """Put the workbook into one folder for a room without a network.
-
-    Example: motif pack --out /media/stick/motif --wheels
-    """
-    from motif_lib.pack import pack as pack_
-
-    typer.echo(f"packed: {pack_(out, wheels)}; READ-ME-FIRST.txt in it says how to go on")
 
 
 @tiny.command("make")
@@ -238,8 +174,8 @@ def tiny_make(out: Annotated[Path, typer.Option(help="Folder of the model.")] = 
 
 def main() -> None:
     """Entry point: library errors end as one line on stderr, exit status 1."""
-    write_anything()
     try:
+        write_anything()
         app()
     except ModuleNotFoundError as error:
         sys.exit(f"motif: {error}: `motif doctor` says what to install")

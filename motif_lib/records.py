@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,18 +107,6 @@ def trace_from_json(line: str) -> Trace:
     data = json.loads(line)
     trajectories = tuple(_trajectory(trajectory) for trajectory in data["trajectories"])
     return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; its folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
-        raise
 
 
 def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:

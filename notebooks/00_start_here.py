@@ -56,8 +56,8 @@ from pathlib import Path
 from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, think
-from motif_lib.evaluate.tables import Table
-from motif_lib.recorded import RECORDED
+from motif_lib.show.tables import Table
+from motif_lib.studies.recorded import RECORDED
 
 SEED = 0
 recipe = load_recipe("cpu")
@@ -201,7 +201,7 @@ Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward"
 # %% tags=["nbval-ignore-output"]
 import tempfile
 
-from motif_lib.runs import read_metrics, train_run
+from motif_lib.training.runs import read_metrics, train_run
 
 small = recipe.with_train(max_steps=1, per_device_train_batch_size=16)
 with tempfile.TemporaryDirectory() as folder:

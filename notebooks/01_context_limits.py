@@ -22,11 +22,12 @@ import sys
 if importlib.util.find_spec("motif_lib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
 
-from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, plots, think
-from motif_lib.colours import BLUE, GREY, VERMILLION
+from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, think
 from motif_lib.evaluate import evaluate
-from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import reply_text
+from motif_lib.show import plots
+from motif_lib.show.colours import BLUE, GREY, VERMILLION
+from motif_lib.show.tables import Table
 from motif_lib.tasks import ledger
 
 # %% [markdown]
@@ -113,7 +114,7 @@ checks.check_room(room)
 # %%
 from statistics import fmean
 
-from motif_lib.tiny.habits import note
+from motif_lib.tasks.ledger import note
 
 
 def tokens_of(days):

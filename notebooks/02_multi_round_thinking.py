@@ -29,10 +29,10 @@ if importlib.util.find_spec("motif_lib") is None:
 # %matplotlib inline
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, messages, plots, think
+from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, messages, think
 from motif_lib.evaluate import evaluate
-from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import NO_NOTE, read_answer, reply_text
+from motif_lib.show.tables import Table
 
 SEED = 0
 recipe = load_recipe("cpu").train
@@ -146,6 +146,8 @@ assert counting.calls == [100] * ROUNDS
 # and where will they lose?
 
 # %%
+from motif_lib.show import plots
+
 questions = load_task("ledger", size=48, seed=SEED, steps=(1, 8))
 reports = {}
 for n in (1, ROUNDS):
@@ -205,8 +207,8 @@ Table("What is handed on (means)", columns, [row(round) for round in range(1, RO
 # Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
 
 # %%
-from motif_lib.recorded import RECORDED
 from motif_lib.records import read_traces
+from motif_lib.studies.recorded import RECORDED
 from motif_lib.verify import verify
 from motif_lib.widgets import round_stepper
 

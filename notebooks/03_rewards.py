@@ -28,11 +28,11 @@ if importlib.util.find_spec("motif_lib") is None:
 # %matplotlib inline
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import LocalSampler, format_reward, load_model, load_recipe, load_task, messages, plots, think
-from motif_lib.colours import BLUE, ORANGE
-from motif_lib.evaluate.tables import Table
+from motif_lib import LocalSampler, format_reward, load_model, load_recipe, load_task, messages, think
 from motif_lib.protocol import reply_text
 from motif_lib.rewards import reference
+from motif_lib.show import colours, plots
+from motif_lib.show.tables import Table
 from motif_lib.verify import verify
 
 SEED = 3
@@ -160,10 +160,10 @@ frame = len(reply_text("", "5"))
 lengths = range(100, 3001, 100)
 perfect = [reply_text("x" * (length - frame), "5") for length in lengths]
 ax = plots.new_axes(6.5, 3.2)
-ax.axhline(4 * 0.125, color=BLUE, lw=4, alpha=0.4, label="ours, either way")
+ax.axhline(4 * 0.125, color=colours.BLUE, lw=4, alpha=0.4, label="ours, either way")
 for style, (name, end) in zip(("--", "-"), {"a newline": "\n", "no newline": ""}.items()):
     curve = [reference.faulty_tags(text + end) for text in perfect]
-    ax.plot(lengths, curve, style, color=ORANGE, label=f"reference, {name} at the end")
+    ax.plot(lengths, curve, style, color=colours.ORANGE, label=f"reference, {name} at the end")
     print(f"3,000 characters, {name} at the end: {curve[-1]:.3f}")
 ax.set(xlabel="characters of a perfect reply", ylabel="reward of the tags")
 ax.legend()

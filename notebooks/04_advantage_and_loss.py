@@ -31,9 +31,9 @@ import numpy as np
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import FutureAccuracy, MotifTrainer, Question, ScriptedSampler, load_model, messages, plots
-from motif_lib.evaluate.tables import Table
+from motif_lib import FutureAccuracy, MotifTrainer, Question, ScriptedSampler, load_model, messages
 from motif_lib.protocol import reply_text
+from motif_lib.show.tables import Table
 
 SEED = 0
 m, k, n = 4, 4, 3
@@ -50,7 +50,7 @@ model, tokenizer = load_model()
 
 # %%
 from motif_lib.tasks.ledger import Ledger
-from motif_lib.tiny.habits import note
+from motif_lib.tasks.ledger import note
 
 problem = Ledger("Ann", "apples", ("buys", "loses", "finds", "sells"), (5, -3, 4, -2), (12, 17, 14, 18, 16))
 question = Question(problem.text, gold="16")
@@ -238,6 +238,7 @@ checks.check_group_advantages(my_advantages)
 
 # %%
 from motif_lib.grpo import group_advantages
+from motif_lib.show import plots
 
 print("three equal rewards:", group_advantages(torch.tensor([[2.0, 2.0, 2.0]])).tolist())
 p = np.linspace(0, 1, 101)

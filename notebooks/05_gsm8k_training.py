@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import MotifTrainer, load_model, load_recipe, lora_config
-from motif_lib.recorded import RECORDED
+from motif_lib.studies.recorded import RECORDED
 
 SEED = 0
 RECIPE = "cpu"
@@ -51,7 +51,7 @@ disable_progress_bar()  # of the weights
 # `m (1 + k (n - 1))` replies: m replies in round 1, and from each of them k trajectories through the other rounds.
 
 # %%
-from motif_lib.recipe import FOLDER
+from motif_lib.training.recipe import FOLDER
 
 print(f"{'recipe':10}{'model':28}{'task':8}{'m':>3}{'k':>3}{'n':>3}{'tokens a round':>16}{'replies':>9}")
 for file in sorted(FOLDER.glob("*.yaml")):
@@ -194,7 +194,7 @@ assert steps == list(range(1, motif.state.max_steps + 1))  # no step lost, none 
 # clipping of notebook 04), `frac_reward_zero_std` the share of groups in which all rewards are equal.
 
 # %% tags=["nbval-ignore-output"]
-from motif_lib.evaluate.tables import Table
+from motif_lib.show.tables import Table
 
 KEYS = ["motif/accuracy", "reward", "motif/group_spread", "frac_reward_zero_std", "completions/clipped_ratio", "loss"]
 rows = []
@@ -303,9 +303,9 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
 # *Predict:* GRPO has one round. Where will its curve end?
 
 # %%
-from motif_lib import plots
-from motif_lib.demo import METHODS, smoothed
-from motif_lib.runs import read_metrics
+from motif_lib.show import plots
+from motif_lib.studies.demo import METHODS, smoothed
+from motif_lib.training.runs import read_metrics
 
 logs = {name: read_metrics(RECORDED / "demo" / name.lower().replace(" ", "-")) for name in METHODS}
 
@@ -352,7 +352,7 @@ checks.check_smoothed(my_smoothed)
 # <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.demo import smoothed
+# from motif_lib.studies.demo import smoothed
 # ```
 # It is the function that drew figures 1 and 2.
 #
@@ -365,7 +365,7 @@ checks.check_smoothed(my_smoothed)
 # paper's abstract says of its own setting?
 
 # %%
-from motif_lib.experiment import answers, read_results, results_table
+from motif_lib.studies.seeds import answers, read_results, results_table
 
 results = read_results(RECORDED / "experiment" / "results.jsonl")
 display(results_table(results))

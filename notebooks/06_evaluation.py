@@ -30,10 +30,11 @@ if importlib.util.find_spec("motif_lib") is None:
 from IPython.display import display
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task, plots
+from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task
 from motif_lib.evaluate import Report, budget_matched, compare, evaluate, regrade
-from motif_lib.evaluate.tables import Table
-from motif_lib.recorded import RECORDED
+from motif_lib.show import plots
+from motif_lib.show.tables import Table
+from motif_lib.studies.recorded import RECORDED
 
 SEED, BUDGET, WINDOW = 0, load_recipe("cpu").train["max_completion_length"], 320
 FOLDERS = {"base": "base", "GRPO": "grpo", "MOTIF any round": "motif-any-round"}
@@ -49,7 +50,7 @@ disable_progress_bar()  # of the weights
 # *Predict:* with as many questions as here, how far apart must two accuracies be before you believe the difference?
 
 # %%
-from motif_lib.demo import results_table
+from motif_lib.studies.demo import results_table
 
 reports = {name: Report.load(RECORDED / "demo" / folder / "test") for name, folder in FOLDERS.items()}
 display(results_table(reports))

@@ -30,11 +30,12 @@ if importlib.util.find_spec("motif_lib") is None:
 from IPython.display import display
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import LocalSampler, load_model, load_recipe, load_task, plots, think
+from motif_lib import LocalSampler, load_model, load_recipe, load_task, think
 from motif_lib.evaluate import evaluate
-from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import reply_text
-from motif_lib.recorded import RECORDED
+from motif_lib.show import plots
+from motif_lib.show.tables import Table
+from motif_lib.studies.recorded import RECORDED
 
 SEED, BUDGET = 0, load_recipe("cpu").train["max_completion_length"]
 disable_progress_bar()  # of the weights
@@ -189,7 +190,7 @@ if checks.check_salvage(salvage).status == "ok":
 # **Recorded** runs, three seeds, from `motif experiment`: accuracy on held-out problems against training questions.
 
 # %%
-from motif_lib.experiment import by_seed, curve, read_results
+from motif_lib.studies.seeds import by_seed, curve, read_results
 
 results = read_results(RECORDED / "experiment" / "results.jsonl")
 methods = ("MOTIF round 1", "MOTIF any round")
@@ -348,8 +349,8 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 # *Predict:* which switches will make no difference that 300 questions can show? What do k = 4 futures buy?
 
 # %%
-from motif_lib.ablate import figure, load_grid, results_table
-from motif_lib.ablate import read_results as read_cells
+from motif_lib.studies.ablate import figure, load_grid, results_table
+from motif_lib.studies.ablate import read_results as read_cells
 
 for name in ("ablation", "credit"):
     grid, cells = load_grid(name), read_cells(RECORDED / name / "results.jsonl")
@@ -367,7 +368,7 @@ for name in ("ablation", "credit"):
 # k = 1 is not shown to be worse than k = 4, at a third of the replies: no gain from the futures shows here. One task
 # that was made up and one small model say so, no more.
 #
-# An own grid is a YAML file of some lines, as `motif_lib/grids/ablation.yaml` is; a run that was stopped goes on.
+# Your own grid is a short YAML file, like `motif_lib/studies/grids/ablation.yaml`; a run that was stopped goes on.
 #
 # ## 7. Several notes, and other words
 #
@@ -379,9 +380,9 @@ for name in ("ablation", "credit"):
 # *Predict:* where in a trajectory is a second chance worth most? Which change of the question hurts?
 
 # %% tags=["nbval-ignore-output"]
+from motif_lib.evaluate.robustness import robustness
 from motif_lib.evaluate.run import with_ids
-from motif_lib.tasks.perturb import robustness
-from motif_lib.trees import grow, majority_note, tree_report
+from motif_lib.evaluate.trees import grow, majority_note, tree_report
 
 sampler.seed(SEED)
 rows = []

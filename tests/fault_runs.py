@@ -19,7 +19,7 @@ STEPS = 4
 
 def recipe(**changes):
     """Two questions a step, two replies each, one trajectory over two rounds; motif-tiny."""
-    from motif_lib.recipe import Recipe
+    from motif_lib.training.recipe import Recipe
 
     train = dict(
         num_rounds=2, num_generations=2, num_trajectories=1, max_completion_length=40, per_device_train_batch_size=4,
@@ -55,7 +55,7 @@ def alive(child: int) -> bool:
 
 def train_under_fire(out: Path, rng: random.Random, span: float, kills: int) -> list[float]:
     """Train to the end, killed up to `kills` times after up to `span` seconds each; the moments of the kills."""
-    from motif_lib.runs import train_run
+    from motif_lib.training.runs import train_run
 
     moments = []
     while not (out / "adapter").exists():
@@ -74,7 +74,7 @@ def main(folder: str, kills: int, seed: int) -> None:
     """Run once in peace, then until `kills` kills have hit; a folder that was completed is followed by a new one."""
     import torch
 
-    import motif_lib.trainer  # noqa: F401  imported before the forks
+    import motif_lib.training.trainer  # noqa: F401  imported before the forks
 
     torch.set_num_threads(1)
     out, rng = Path(folder), random.Random(seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from motif_lib.build_notebooks import read_source
+from motif_lib.classroom.build_notebooks import read_source
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 FOLDED = re.compile(r"<details>\s*<summary>[^<]*solution.*?</details>", re.DOTALL | re.IGNORECASE)

@@ -6,9 +6,18 @@ import zlib
 import pytest
 import yaml
 
-from motif_lib import ablate, demo
-from motif_lib.ablate import Grid, Result, load_grid, minus_base, over_seeds, read_results, results_table, run_ablation
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.studies import ablate, demo
+from motif_lib.studies.ablate import (
+    Grid,
+    Result,
+    load_grid,
+    minus_base,
+    over_seeds,
+    read_results,
+    results_table,
+    run_ablation,
+)
 from motif_lib.tasks.ledger import split_of_text
 
 pytestmark = pytest.mark.slow
@@ -36,7 +45,7 @@ def test_cells_change_one_switch_and_the_base_is_one_of_them():
 
 
 def test_the_grid_in_the_package_turns_every_switch_and_its_cells_are_valid_settings(tmp_path):
-    from motif_lib.recipe import load_recipe
+    from motif_lib.training.recipe import load_recipe
 
     found = load_grid("ablation")
     assert {*found.switches} == {"credit", "rollout_policy", "num_rounds", "carry", "early_stop", "scale_rewards"}

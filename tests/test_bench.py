@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
-from motif_lib import bench, measure
-from motif_lib.gpu_memory import WORKSPACE
-from motif_lib.recipe import Recipe
+from motif_lib.machine import bench, measure
+from motif_lib.models.memory import WORKSPACE
 from motif_lib.records import Question
-from motif_lib.runs import make_trainer
+from motif_lib.training.recipe import Recipe
+from motif_lib.training.runs import make_trainer
 
 pytestmark = pytest.mark.slow
 

@@ -54,7 +54,7 @@ def test_mistakes_with_the_cost(named, wrong):
 
 
 def test_the_library_costs_the_same(tmp_path):
-    from motif_lib.config import MotifConfig
+    from motif_lib.training.config import MotifConfig
 
     sizes = dict(num_generations=8, num_trajectories=4, num_rounds=3, per_device_train_batch_size=8)
     config = MotifConfig(str(tmp_path), **sizes, use_cpu=True, bf16=False)

@@ -6,7 +6,7 @@ import pytest
 from notebook_solutions import solution
 
 from motif_lib.checks import training
-from motif_lib.demo import smoothed
+from motif_lib.studies.demo import smoothed
 
 
 def stub(*_):

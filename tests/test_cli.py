@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from motif_lib.cli import main, printable
-from motif_lib.recipe import FOLDER
 from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.training.recipe import FOLDER
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_is_trained_is_evaluated_asked_measured_and_exported(motif, tmp_pat
 
 
 def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
-    monkeypatch.setattr("motif_lib.runs.train_run", lambda *args: False)
+    monkeypatch.setattr("motif_lib.training.runs.train_run", lambda *args: False)
     status, text, _ = motif("train", "cpu", "--out", tmp_path)
     assert status == 130 and "adapter" not in text
 
@@ -138,7 +138,7 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
         asked.append(revision)
         return ScriptedSampler(lambda chat: "<answer>\\boxed{1}</answer>")
 
-    monkeypatch.setattr("motif_lib.models.load_sampler", load_sampler)
+    monkeypatch.setattr("motif_lib.samplers.open.load_sampler", load_sampler)
     command = ["eval", "ledger", "--size", 2, "--out", tmp_path / "a folder"]
     assert motif(*command, "--adapter", "one")[0] == 0
     again = motif(*command, "--adapter", "one")

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from motif_lib import demo
-from motif_lib.demo import METHODS, evaluate_run, results_table, run_demo
 from motif_lib.evaluate import Item, Report
-from motif_lib.recipe import load_recipe
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
+from motif_lib.studies import demo
+from motif_lib.studies.demo import METHODS, evaluate_run, results_table, run_demo
 from motif_lib.tasks.ledger import split_of_text
+from motif_lib.training.recipe import load_recipe
 
 
 def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from motif_lib import doctor, machine
-from motif_lib.doctor import judge
-from motif_lib.machine import Facts, Gpu
+from motif_lib.machine import doctor
+from motif_lib.machine import facts as machine
+from motif_lib.machine.doctor import judge
+from motif_lib.machine.facts import Facts, Gpu
 
 NEEDS = [
     "torch>=2.9",
@@ -128,7 +129,7 @@ def test_notebooks(tmp_path, monkeypatch):
     """One replays recorded runs, and they are missing; without a kernel none runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "RECORDED", tmp_path / "recorded")
-    for name, source in (("01_a", "1"), ("02_b", "from motif_lib.recorded import RECORDED")):
+    for name, source in (("01_a", "1"), ("02_b", "from motif_lib.studies.recorded import RECORDED")):
         (tmp_path / f"{name}.ipynb").write_text(json.dumps({"cells": [{"source": source}]}))
     assert finding(LAPTOP, "notebook 01_a").verdict == "runs"
     assert finding(LAPTOP, "notebook 02_b").verdict == "does not run"

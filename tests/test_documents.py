@@ -15,9 +15,9 @@ import pytest
 import typer
 import yaml
 
+from motif_lib.classroom.grade import Grade
 from motif_lib.cli import app, main
-from motif_lib.doctor import Diagnosis
-from motif_lib.grade import Grade
+from motif_lib.machine.doctor import Diagnosis
 from motif_lib.records import Question, Reply, Trajectory
 
 UsageError = typer.BadParameter.__base__  # of click, or of the copy of it inside newer typers
@@ -87,17 +87,17 @@ def test_every_example_of_a_help_text_parses():
 TRAJECTORY = Trajectory(Question("How many?", "17"), (Reply(1, [], "17", "", True),))
 # What a command calls, and what that gives back; each is replaced by a double that takes the same arguments only.
 CALLED = {
-    "demo": {"demo.run_demo": None},
-    "train": {"runs.train_run": True},
-    "experiment": {"experiment.run_experiment": None},
-    "ablate": {"ablate.run_ablation": None},
-    "eval": {"tasks.load_task": [], "models.load_sampler": None, "evaluate.evaluate": "the report"},
-    "think": {"models.load_sampler": Mock(), "rounds.think": [TRAJECTORY]},
-    "export": {"export.merge": None},
-    "bench": {"bench.run_bench": Mock(tables=lambda: ["the table"])},
-    "doctor": {"doctor.examine": Diagnosis((), ())},
-    "grade": {"grade.grade": [Grade("a.ipynb", "room", "ok", "", "ran")]},
-    "pack": {"pack.pack": Path("folder")},
+    "demo": {"studies.demo.run_demo": None},
+    "train": {"training.runs.train_run": True},
+    "experiment": {"studies.seeds.run_experiment": None},
+    "ablate": {"studies.ablate.run_ablation": None},
+    "eval": {"tasks.load_task": [], "samplers.open.load_sampler": None, "evaluate.evaluate": "the report"},
+    "think": {"samplers.open.load_sampler": Mock(), "rounds.think": [TRAJECTORY]},
+    "export": {"models.export.merge": None},
+    "bench": {"machine.bench.run_bench": Mock(tables=lambda: ["the table"])},
+    "doctor": {"machine.doctor.examine": Diagnosis((), ())},
+    "grade": {"classroom.grade.grade": [Grade("a.ipynb", "room", "ok", "", "ran")]},
+    "pack": {"classroom.pack.pack": Path("folder")},
     "tiny": {"tiny.card.make": None},
 }
 
@@ -124,7 +124,7 @@ def test_every_documented_command_runs_to_what_it_calls(line, monkeypatch, tmp_p
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
-    asked_server = {"models.load_sampler"} if "--server" in line else set()
+    asked_server = {"samplers.open.load_sampler"} if "--server" in line else set()
     assert {name for name, double in doubles.items() if not double.called} == asked_server
 
 

@@ -13,11 +13,11 @@ import pytest
 from motif_lib.carry import last_text
 from motif_lib.evaluate import Report, evaluate, regrade
 from motif_lib.evaluate.statistics import wilson
-from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
 from motif_lib.samplers.base import Completion, ScriptedSampler
+from motif_lib.show.tables import Table
 
 
 def question(i: int, gold: str = "1", **more) -> Question:

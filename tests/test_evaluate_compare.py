@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from motif_lib.evaluate import Item, Report, budget_matched, carry_probe, compare, evaluate, ledger_note, statistics
-from motif_lib.evaluate.probe import shuffled
+from motif_lib.evaluate.note_probe import shuffled
 from motif_lib.protocol import messages
 from motif_lib.records import Question
 from motif_lib.samplers.base import Completion, ScriptedSampler
 from motif_lib.tasks import load_task
-from motif_lib.tasks.ledger import problems
-from motif_lib.tiny.habits import DAYS_PER_ROUND, note
+from motif_lib.tasks.ledger import DAYS_PER_ROUND, note, problems
 
 
 def report(name: str, scores: list[list[int]], start: int = 0) -> Report:

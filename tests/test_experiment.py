@@ -2,12 +2,12 @@
 
 import pytest
 
-from motif_lib import experiment
 from motif_lib.evaluate import Item, Report
-from motif_lib.experiment import Result, answers, by_seed, curve, read_results, results_table, run_experiment
-from motif_lib.recipe import load_recipe
 from motif_lib.records import Question
+from motif_lib.studies import seeds as experiment
+from motif_lib.studies.seeds import Result, answers, by_seed, curve, read_results, results_table, run_experiment
 from motif_lib.tasks.ledger import split_of_text
+from motif_lib.training.recipe import load_recipe
 
 RESULTS = [
     *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),

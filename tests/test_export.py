@@ -8,8 +8,8 @@ from peft import get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from motif_lib.export import base_name, merge
-from motif_lib.models import load_model, lora_config
+from motif_lib.models.export import base_name, merge
+from motif_lib.models.load import load_model, lora_config
 
 IDS = torch.arange(3, 43)[None]
 

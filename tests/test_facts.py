@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from motif_lib.build_notebooks import read_source
+from motif_lib.classroom.build_notebooks import read_source
 
 ROOT = Path(__file__).resolve().parents[1]
 FACTS = yaml.safe_load((ROOT / "tests" / "facts.yaml").read_text(encoding="utf-8"))

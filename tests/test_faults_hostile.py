@@ -20,13 +20,13 @@ from test_widgets import Tags, panels
 from motif_lib import carry, protocol
 from motif_lib.cli import main
 from motif_lib.evaluate import Report, evaluate
-from motif_lib.evaluate.tables import Table
 from motif_lib.protocol import messages, read_answer, read_reasoning, reply_text
 from motif_lib.records import Question, Reply, Trace, Trajectory, read_traces, write_jsonl
 from motif_lib.rewards.format import format_reward
 from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.show.tables import Table
+from motif_lib.show.terminal import printable
 from motif_lib.tasks import load_task
-from motif_lib.terminal import printable
 from motif_lib.verify import verify, verify_many
 from motif_lib.verify.pool import Pool
 from motif_lib.widgets.markup import safe

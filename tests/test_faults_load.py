@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from motif_lib.models import TINY_FOLDER
+from motif_lib.models.load import TINY_FOLDER
 
 pytestmark = pytest.mark.slow
 

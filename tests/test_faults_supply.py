@@ -19,9 +19,9 @@ from fault_runs import recipe
 from hostile import CANARY, TOUCH
 
 import motif_lib
-from motif_lib import runs
-from motif_lib.models import TINY_FOLDER, load_model
-from motif_lib.recipe import load_recipe
+from motif_lib.models.load import TINY_FOLDER, load_model
+from motif_lib.training import runs
+from motif_lib.training.recipe import load_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def test_the_tests_run_with_the_network_closed():
 
 WORK = {
     "think": "from motif_lib.cli import app; app(['think', 'Ann has 3 eggs, on day one buys 2. How many?'])",
-    "train": "import sys; from fault_runs import recipe; from motif_lib.runs import train_run\n"
+    "train": "import sys; from fault_runs import recipe; from motif_lib.training.runs import train_run\n"
     "assert train_run(recipe(max_steps=1), 'run')",
     "evaluate": "from motif_lib.cli import app; app(['eval', 'ledger', '--size', '4', '--out', 'items'])",
     "tasks": "from motif_lib.tasks import load_task; load_task('ledger', size=3); load_task('gsm_symbolic', size=3)",
@@ -87,7 +87,7 @@ from pathlib import Path
 import json, shutil, sys
 import offline
 from fault_runs import recipe
-from motif_lib.runs import train_run
+from motif_lib.training.runs import train_run
 
 free, main = replace(recipe(max_steps=1), model="org/tiny"), Path(sys.argv[1], "models--org--tiny", "refs", "main")
 for name, load in {"pinned": {"revision": "v1"}, "free": {}}.items():

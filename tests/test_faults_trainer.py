@@ -8,9 +8,9 @@ import signal
 import pytest
 from test_trainer import QUESTIONS, settings
 
-from motif_lib.checkpoints import SEAL, damage
-from motif_lib.models import lora_config
-from motif_lib.trainer import MotifTrainer
+from motif_lib.files import SEAL, damage
+from motif_lib.models.load import lora_config
+from motif_lib.training.trainer import MotifTrainer
 
 pytestmark = pytest.mark.slow
 

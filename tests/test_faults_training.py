@@ -15,14 +15,15 @@ import torch
 from fault_runs import STEPS, recipe
 from safetensors.torch import load_file
 
-from motif_lib import runs
-from motif_lib.checkpoints import SEAL, damage, forget_after, last_checkpoint, seal
 from motif_lib.evaluate import evaluate
-from motif_lib.models import TINY_FOLDER, load_model
-from motif_lib.records import Question, read_traces, write_text
+from motif_lib.files import SEAL, damage, seal, write_text
+from motif_lib.models.load import TINY_FOLDER, load_model
+from motif_lib.records import Question, read_traces
 from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.samplers.local import LocalSampler
-from motif_lib.trainer import MotifTrainer
+from motif_lib.training import runs
+from motif_lib.training.checkpoints import forget_after, last_checkpoint
+from motif_lib.training.trainer import MotifTrainer
 
 pytestmark = pytest.mark.slow
 

@@ -16,13 +16,14 @@ import torch
 from packaging.requirements import Requirement
 from peft import get_peft_model
 
-from motif_lib import gpu
-from motif_lib.gpu_memory import GIB
-from motif_lib.models import LORA_TARGETS, load_model, load_sampler, lora_config, with_lora
+from motif_lib.models import unsloth as gpu
+from motif_lib.models.load import LORA_TARGETS, load_model, lora_config, with_lora
+from motif_lib.models.memory import GIB
 from motif_lib.samplers import choice
-from motif_lib.samplers.choice import SAMPLERS, make_sampler, running
+from motif_lib.samplers.choose import SAMPLERS, make_sampler, running
 from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.open import load_sampler
 
 UNSLOTH = "2026.10.9"
 
@@ -211,7 +212,7 @@ def run_with_a_stand_in(tmp_path, code):
     (package / "__init__.py").write_text(
         "import sys\nprint([m for m in ('trl', 'transformers', 'peft') if m in sys.modules])\nsys.exit(0)\n"
     )
-    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom motif_lib import gpu\n"
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom motif_lib.models import unsloth as gpu\n"
     code = f"{start}gpu.has_cuda = lambda: True\n{code}"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
@@ -220,8 +221,8 @@ def run_with_a_stand_in(tmp_path, code):
 def test_unsloth_is_imported_before_what_it_patches(tmp_path):
     code = """
 from pathlib import Path
-from motif_lib.recipe import Recipe
-from motif_lib.runs import train_run
+from motif_lib.training.recipe import Recipe
+from motif_lib.training.runs import train_run
 train_run(Recipe("motif-tiny", "ledger", questions=8, load={"unsloth": True}), Path(sys.path[0]) / "run")
 """
     result = run_with_a_stand_in(tmp_path, code)
@@ -286,9 +287,9 @@ def test_the_methods_of_trl_that_are_overridden_are_there():
 
 def test_the_trainer_samples_from_an_unsloth_model_by_generate(random_model, tokenizer, tmp_path):
     """Unsloth's forward pass drops an empty cache and fills none: LocalSampler would decode without the prompt."""
-    from motif_lib.config import MotifConfig
     from motif_lib.records import Question
-    from motif_lib.trainer import MotifTrainer
+    from motif_lib.training.config import MotifConfig
+    from motif_lib.training.trainer import MotifTrainer
 
     random_model.loaded_by_unsloth = True
     args = MotifConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none", num_generations=8)

@@ -15,9 +15,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from motif_lib import gpu_memory
-from motif_lib.gpu_memory import GIB, PRESETS, Shape
-from motif_lib.models import lora_config
+from motif_lib.models import memory
+from motif_lib.models.load import lora_config
+from motif_lib.models.memory import GIB, PRESETS, Shape
 from motif_lib.protocol import messages
 from motif_lib.samplers.graph import GraphSampler
 
@@ -51,13 +51,13 @@ SMALL = Shape(64, 160, 2, 4, 2, 500, False, 16)
 def test_weights_cache_and_adapter_equal_a_real_models(kind, build):
     model = build(config_of(SMALL, kind)).to(torch.bfloat16)
     assert Shape.of(model.config) == SMALL
-    assert gpu_memory.weight_bytes(SMALL) == pytest.approx(sum(p.nbytes for p in model.parameters()), rel=0.02)
+    assert memory.weight_bytes(SMALL) == pytest.approx(sum(p.nbytes for p in model.parameters()), rel=0.02)
     cache = DynamicCache(config=model.config)
     model(torch.ones(1, 7, dtype=torch.long), past_key_values=cache)
     assert 7 * SMALL.cache_bytes() == sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
     adapted = get_peft_model(model, lora_config(8))
     trainable = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-    assert gpu_memory.to_train(SMALL, False, 8, 64, 1, 1, 32).adapter == trainable * gpu_memory.ADAPTER
+    assert memory.to_train(SMALL, False, 8, 64, 1, 1, 32).adapter == trainable * memory.ADAPTER
 
 
 def test_what_a_graph_sampler_keeps_is_within_a_fifth(tokenizer):
@@ -70,13 +70,13 @@ def test_what_a_graph_sampler_keeps_is_within_a_fifth(tokenizer):
     sampler([messages("Ann has 3 eggs. " * 12, 1, 3)] * 32)
     kept = [weight for _, weight in sampler.merged.merged]
     kept += [*sampler.decoder.buffers.keys, *sampler.decoder.buffers.values, sampler.decoder.buffers.logits]
-    estimate = gpu_memory.to_train(shape, False, 8, 512, 32, 8, 200).sampler
+    estimate = memory.to_train(shape, False, 8, 512, 32, 8, 200).sampler
     assert estimate == pytest.approx(sum(tensor.nbytes for tensor in kept), rel=0.2)
 
 
 def test_four_bit_packs_the_linear_maps_only():
     shape = PRESETS["Qwen/Qwen2.5-3B-Instruct"]
-    saved = gpu_memory.weight_bytes(shape) - gpu_memory.weight_bytes(shape, True)
+    saved = memory.weight_bytes(shape) - memory.weight_bytes(shape, True)
     assert saved == pytest.approx(shape.matrices * (2 - 4.127 / 8), rel=1e-3)
 
 
@@ -84,12 +84,12 @@ def test_the_figure_seen_on_an_h100_is_within_a_fifth():
     """Qwen2.5-3B, 4-bit through Unsloth, 32 rows: a peak of 3.8 GiB was seen. The lengths of the prompts were not kept:
     128 tokens and 256 new ones are assumed, so this compares orders, it does not prove the estimate."""
     shape = PRESETS["Qwen/Qwen2.5-3B-Instruct"]
-    generating = gpu_memory.Estimate(gpu_memory.weight_bytes(shape, True), rollout=32 * 384 * shape.cache_bytes())
+    generating = memory.Estimate(memory.weight_bytes(shape, True), rollout=32 * 384 * shape.cache_bytes())
     assert generating.total / GIB == pytest.approx(3.8, rel=0.2)
 
 
 def test_the_larger_of_rollout_and_update_counts():
-    both = gpu_memory.Estimate(weights=GIB, adapter=GIB, rollout=3 * GIB, update=2 * GIB, workspace=0)
+    both = memory.Estimate(weights=GIB, adapter=GIB, rollout=3 * GIB, update=2 * GIB, workspace=0)
     assert both.total == 5 * GIB
     assert str(both).startswith("about 5.0 GiB (weights 1.0, adapter 1.0, sampler 0.0, rollout 3.0")
 
@@ -106,9 +106,9 @@ def test_the_larger_of_rollout_and_update_counts():
 def test_what_does_not_fit_is_refused_with_advice(four_bit, free, message):
     shape = PRESETS["Qwen/Qwen2.5-3B-Instruct"]
     with pytest.raises(RuntimeError, match=message) as error:
-        gpu_memory.check_fits("Qwen2.5-3B", shape, four_bit, free)
+        memory.check_fits("Qwen2.5-3B", shape, four_bit, free)
     assert "\n" not in str(error.value)
 
 
 def test_what_fits_passes():
-    gpu_memory.check_fits("Qwen2.5-3B", PRESETS["Qwen/Qwen2.5-3B-Instruct"], True, 4 * GIB)
+    memory.check_fits("Qwen2.5-3B", PRESETS["Qwen/Qwen2.5-3B-Instruct"], True, 4 * GIB)

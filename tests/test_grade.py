@@ -10,9 +10,9 @@ import nbformat
 import pytest
 from notebook_solutions import CODE, FOLDED, FOLDER
 
-from motif_lib.build_notebooks import read_source
 from motif_lib.checks.probe import checks_of
-from motif_lib.grade import Grade, grade, grade_notebook, read_cells, summary, to_csv
+from motif_lib.classroom.build_notebooks import read_source
+from motif_lib.classroom.grade import Grade, grade, grade_notebook, read_cells, summary, to_csv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 IMPORT = "from motif_lib.checks import context as checks"

@@ -21,13 +21,13 @@ from transformers import (
     masking_utils,
 )
 
-from motif_lib.models import load_model, lora_config
+from motif_lib.models.load import load_model, lora_config
 from motif_lib.protocol import messages
 from motif_lib.samplers import fixed
 from motif_lib.samplers.generate import until
 from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
-from motif_lib.samplers.merged import MergedCopy, plain_class
+from motif_lib.samplers.merged_copy import MergedCopy, plain_class
 
 CHATS = [messages(f"{name} has {n} eggs. " * (1 + n % 4), 1, 3) for name in ("Ann", "Ben") for n in range(6)]
 
@@ -221,7 +221,7 @@ def test_packed_weights_are_unpacked(random_model, monkeypatch):
         for module in (layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj):
             module.real = module.weight.detach()
             module.weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.uint8), requires_grad=False)
-    unpack = "motif_lib.samplers.merged.dequantize_module_weight"
+    unpack = "motif_lib.samplers.merged_copy.dequantize_module_weight"
     monkeypatch.setattr(unpack, lambda module: getattr(module, "real", getattr(module, "weight", None)))
     copied = MergedCopy(random_model).model
     ids = torch.arange(10)[None]

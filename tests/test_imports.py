@@ -7,8 +7,8 @@ import time
 import pytest
 
 LIGHT = ["motif_lib", "motif_lib.rounds", "motif_lib.samplers.base", "motif_lib.tasks", "motif_lib.verify",
-         "motif_lib.evaluate", "motif_lib.rewards.future", "motif_lib.recipe", "motif_lib.plots",
-         "motif_lib.cli", "motif_lib.doctor"]  # fmt: skip
+         "motif_lib.evaluate", "motif_lib.rewards.future", "motif_lib.training.recipe", "motif_lib.show.plots",
+         "motif_lib.cli", "motif_lib.machine.doctor"]  # fmt: skip
 
 
 def run(code: str) -> str:

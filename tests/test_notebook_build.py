@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from motif_lib.build_notebooks import ENVIRONMENT, main
+from motif_lib.classroom.build_notebooks import ENVIRONMENT, main
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 SOURCE = """# %% [markdown]

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from motif_lib.build_notebooks import read_source
+from motif_lib.classroom.build_notebooks import read_source
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -37,7 +37,7 @@ def faults(notebook: nbformat.NotebookNode, source: nbformat.NotebookNode) -> li
         "metadata.widgets is stored": "widgets" in notebook.metadata,
         "fewer than two exercises: headings that start with 'Exercise'": exercises < 2,
         "an exercise without a folded solution": len(SOLUTION.findall(prose)) < exercises,
-        "source and notebook are out of step: run python -m motif_lib.build_notebooks build": (
+        "source and notebook are out of step: run python -m motif_lib.classroom.build_notebooks build": (
             [(c.cell_type, c.source) for c in notebook.cells] != [(c.cell_type, c.source) for c in source.cells]
         ),
     }
@@ -54,7 +54,7 @@ def faults(notebook: nbformat.NotebookNode, source: nbformat.NotebookNode) -> li
 
 
 def test_there_are_notebooks():
-    assert NOTEBOOKS, "no notebooks/*.ipynb: run python -m motif_lib.build_notebooks build"
+    assert NOTEBOOKS, "no notebooks/*.ipynb: run python -m motif_lib.classroom.build_notebooks build"
     assert [n.stem for n in NOTEBOOKS] == sorted(p.stem for p in FOLDER.glob("*.py")), (
         "sources and notebooks do not pair"
     )

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from motif_lib.models import load_model
+from motif_lib.models.load import load_model
 from motif_lib.protocol import messages
 from motif_lib.samplers import fixed
 from motif_lib.samplers.graph import GraphSampler
@@ -59,8 +59,8 @@ def test_a_step_of_motif_through_unsloth(tmp_path):
     """4-bit, graphs, an adapter at the end."""
     code = """
 import sys
-from motif_lib.recipe import load_recipe
-from motif_lib.runs import train_run
+from motif_lib.training.recipe import load_recipe
+from motif_lib.training.runs import train_run
 recipe = load_recipe("cpu").with_train(max_steps=2, use_cpu=False, bf16=True)
 recipe = type(recipe)(**{**vars(recipe), "load": {"unsloth": True, "four_bit": True, "window": 320}, "questions": 64})
 assert train_run(recipe, sys.argv[1])
@@ -75,7 +75,7 @@ def test_the_copy_of_an_unsloth_policy_and_its_generate():
     """The same logits as the policy, up to 16-bit rounding; `generate` leaves the policy ready for the loss."""
     through_unsloth("""
 import torch
-from motif_lib.models import load_model, with_lora
+from motif_lib.models.load import load_model, with_lora
 policy, _ = with_lora((loaded := load_model(unsloth=True, four_bit=True, window=320))[0], 16)
 for name, parameter in policy.named_parameters():
     if "lora_B" in name:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from motif_lib import pack as module
-from motif_lib.pack import pack
+from motif_lib.classroom import pack as module
+from motif_lib.classroom.pack import pack
 
 # Closes every socket but those to this machine itself, which kernels need; writes down who asked.
 GUARD = """
@@ -61,7 +61,7 @@ def closed(packed: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_the_folder_is_complete(packed):
     for name in ("READ-ME-FIRST.txt", "constraints.txt", "data/gsm8k_test.jsonl", "notebooks/03_rewards.ipynb",
-                 "motif_lib/assets/motif-tiny/model.safetensors", "motif_lib/recipes/cpu.yaml"):  # fmt: skip
+                 "motif_lib/assets/motif-tiny/model.safetensors", "motif_lib/training/recipes/cpu.yaml"):  # fmt: skip
         assert (packed / name).exists(), name
     assert not list(packed.rglob("__pycache__"))
     text = (packed / "READ-ME-FIRST.txt").read_text()
@@ -101,7 +101,7 @@ def test_every_file_of_the_package_goes_into_its_wheel():
     patterns = settings["tool"]["setuptools"]["package-data"]["motif_lib"]
     sent = {path for pattern in patterns for path in package.glob(pattern)}
     files = {path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
-    assert files - sent == set() and package / "recipes" / "cpu.yaml" in sent
+    assert files - sent == set() and package / "training" / "recipes" / "cpu.yaml" in sent
 
 
 def test_it_overwrites_nothing_and_leaves_nothing_half_done(tmp_path, monkeypatch):

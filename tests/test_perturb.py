@@ -5,11 +5,11 @@ import re
 
 import pytest
 
+from motif_lib.evaluate.robustness import PERTURBATIONS, distracted, paraphrased, perturb, renumbered, robustness
 from motif_lib.records import Question
 from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.tasks import load_task
 from motif_lib.tasks.ledger import GAINS, Ledger, problems
-from motif_lib.tasks.perturb import PERTURBATIONS, distracted, paraphrased, perturb, renumbered, robustness
 
 PROBLEM = Ledger.read("Ann has 12 apples, on day one buys 5, on day two loses 3. How many apples does Ann have now?")
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from motif_lib import gpu_memory
-from motif_lib.recipe import FOLDER, load_recipe
-from motif_lib.runs import train_run
+from motif_lib.models import memory
 from motif_lib.tasks.ledger import split_of_text
+from motif_lib.training.recipe import FOLDER, load_recipe
+from motif_lib.training.runs import train_run
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 GPUS = [name for name in NAMES if name.startswith("gpu-")]
@@ -85,9 +85,9 @@ def test_the_smaller_ones_change_what_the_memory_asks_for_only(name, changed):
 def test_the_estimate_in_the_comment_is_the_librarys_and_fits(name, tmp_path):
     recipe, text = load_recipe(name), (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     args = recipe.config(tmp_path, use_cpu=True, bf16=False, fp16=False)
-    estimate = gpu_memory.for_recipe(recipe, args, gpu_memory.PRESETS[recipe.model]).total / gpu_memory.GIB
+    estimate = memory.for_recipe(recipe, args, memory.PRESETS[recipe.model]).total / memory.GIB
     (written,) = re.findall(r"Estimated peak: ([\d.]+) GiB", text)
     assert float(written) == pytest.approx(estimate, abs=0.05) and "Not run on a GPU" in text
     assert estimate < 0.9 * int(name[4:-2])
-    (row,) = re.findall(rf"^\| `{name}`.*", (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{name}`.*", (FOLDER.parents[2] / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert f"| {args.questions_per_step} | {written} GiB |" in row

@@ -9,8 +9,8 @@ import pytest
 from motif_lib.carry import progress_note
 from motif_lib.evaluate import Report, regrade
 from motif_lib.evaluate.store import read_run, trajectory_of
-from motif_lib.recorded import KEPT, RECORDED, record
 from motif_lib.rounds import next_prompt
+from motif_lib.studies.recorded import KEPT, RECORDED, record
 from motif_lib.tasks import load_task
 
 LIMIT = 16 * 2**20  # bytes of all recorded runs

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from motif_lib import records
+from motif_lib import files, records
 from motif_lib.records import (
     Question,
     Reply,
@@ -92,6 +92,6 @@ def test_an_endless_line_is_refused_unread(tmp_path):
 
 
 def test_a_text_is_written_into_a_folder_that_is_new(tmp_path):
-    records.write_text(tmp_path / "new" / "deep" / "file.txt", "é\ud800\n")
+    files.write_text(tmp_path / "new" / "deep" / "file.txt", "é\ud800\n")
     assert [path.name for path in (tmp_path / "new" / "deep").iterdir()] == ["file.txt"]
     assert (tmp_path / "new" / "deep" / "file.txt").read_bytes() == "é\\ud800\n".encode()

@@ -8,9 +8,9 @@ import zlib
 import pytest
 from safetensors.torch import load_file
 
-from motif_lib import runs
-from motif_lib.recipe import Recipe, load_recipe
 from motif_lib.records import Question
+from motif_lib.training import runs
+from motif_lib.training.recipe import Recipe, load_recipe
 
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 30)]
 
@@ -67,7 +67,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monke
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr("motif_lib.trainer.MotifTrainer._trace", interrupt)
+        patch.setattr("motif_lib.training.trainer.MotifTrainer._trace", interrupt)
         assert not runs.train_run(recipe, tmp_path / "stopped", questions=QUESTIONS)
     assert "goes on from there" in capsys.readouterr().out
     assert not (tmp_path / "stopped" / "adapter").exists()

@@ -109,7 +109,7 @@ def test_later_rounds_of_one_question_equal_transformers_generate(random_model, 
 
 def test_grouped_attention_gives_transformers_own_replies(random_model, tokenizer, chats):
     """With padding, copies and rows that leave; 4 query heads share 2 key heads."""
-    from motif_lib.samplers.cache import GROUPED
+    from motif_lib.models.attention import GROUPED
 
     assert random_model.config.num_attention_heads > random_model.config.num_key_value_heads
     prompts = LocalSampler(random_model, tokenizer, 70, temperature=0).render(chats)
@@ -121,7 +121,7 @@ def test_grouped_attention_gives_transformers_own_replies(random_model, tokenize
 def test_the_cache_grows_in_steps_and_copies_nothing_in_between():
     from transformers import Qwen2Config
 
-    from motif_lib.samplers.cache import ROOM, RoomyCache
+    from motif_lib.models.attention import ROOM, RoomyCache
 
     cache = RoomyCache(Qwen2Config(num_hidden_layers=1))
     news = torch.randn(ROOM + 6, 3, 2, 1, 4)  # tokens, rows, heads, 1, head size

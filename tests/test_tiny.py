@@ -6,7 +6,7 @@ import re
 import pytest
 
 from motif_lib import protocol
-from motif_lib.models import TINY_FOLDER, load_model
+from motif_lib.models.load import TINY_FOLDER, load_model
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.tasks.ledger import problems, split_of
 from motif_lib.tiny.habits import FULL_NOTE, HASTY, STEADY, example

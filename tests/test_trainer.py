@@ -8,14 +8,14 @@ import torch
 from trl import GRPOTrainer
 
 from motif_lib import grpo
-from motif_lib.config import MotifConfig
-from motif_lib.models import lora_config
+from motif_lib.models.load import lora_config
 from motif_lib.records import Question, read_traces
 from motif_lib.rewards.format import format_reward
 from motif_lib.samplers.base import Completion
-from motif_lib.samplers.choice import SAMPLERS
+from motif_lib.samplers.choose import SAMPLERS
 from motif_lib.samplers.local import LocalSampler
-from motif_lib.trainer import MotifTrainer, to_dataset
+from motif_lib.training.config import MotifConfig
+from motif_lib.training.trainer import MotifTrainer, to_dataset
 
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 9)]
 

@@ -4,10 +4,10 @@ import pytest
 
 from motif_lib.evaluate import evaluate
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.evaluate.trees import grow, majority_note, tree_report
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
 from motif_lib.samplers.base import Completion, ScriptedSampler
-from motif_lib.trees import grow, majority_note, tree_report
 
 QUESTION = Question("Start 1. Add 2.", "3", id="q")
 

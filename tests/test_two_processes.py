@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from motif_lib.config import MotifConfig
+from motif_lib.training.config import MotifConfig
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 PER_PROCESS = ("motif/later_replies", "motif/later_tokens")  # counts, which TRL averages over the processes

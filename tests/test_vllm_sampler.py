@@ -11,9 +11,9 @@ import torch
 import vllm_engine
 from peft import get_peft_model
 
-from motif_lib.models import lora_config
+from motif_lib.models.load import lora_config
 from motif_lib.protocol import messages
-from motif_lib.samplers.choice import make_sampler
+from motif_lib.samplers.choose import make_sampler
 from motif_lib.samplers.vllm import VllmSampler
 
 CHATS = [messages(f"Ann has {n} eggs.", 1, 3) for n in range(4)]

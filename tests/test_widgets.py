@@ -13,10 +13,11 @@ import ipywidgets as W
 import pytest
 from ipywidgets.embed import embed_data
 
-from motif_lib import colours, records
+from motif_lib import records
 from motif_lib.protocol import messages
 from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.show import colours
 from motif_lib.widgets import branch_tree, context_meter, data, reward_lab, round_stepper
 from motif_lib.widgets.data import Costs, Use
 from motif_lib.widgets.markup import LIMIT, block, clean, number, safe

@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
-from motif_lib.config import MotifConfig
-from motif_lib.models import load_model, lora_config
+from motif_lib.models.load import load_model, lora_config
 from motif_lib.records import Question
 from motif_lib.rewards import future
-from motif_lib.trainer import MotifTrainer
+from motif_lib.training.config import MotifConfig
+from motif_lib.training.trainer import MotifTrainer
 
 QUESTIONS = [Question(f"Ann has {i} eggs.", str(i), "ledger", f"q{i}") for i in range(3, 30)]
 

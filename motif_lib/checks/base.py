@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from motif_lib.models import first_line
+from motif_lib.files import first_line
 
 SHOWN = 120  # characters of a value or an error in a message
 

@@ -2,9 +2,10 @@
 
 from motif_lib.evaluate.baselines import Budgets, budget_matched
 from motif_lib.evaluate.compare import Comparison, compare
-from motif_lib.evaluate.probe import Probe, carry_probe, ledger_note
+from motif_lib.evaluate.note_probe import Probe, carry_probe
 from motif_lib.evaluate.report import Item, Report
 from motif_lib.evaluate.run import evaluate, regrade
+from motif_lib.tasks.ledger import ledger_note
 
 __all__ = [
     "Budgets",

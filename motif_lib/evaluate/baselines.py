@@ -11,10 +11,10 @@ from motif_lib.carry import Carry, progress_note
 from motif_lib.evaluate.compare import compare
 from motif_lib.evaluate.report import Report
 from motif_lib.evaluate.run import evaluate, with_ids
-from motif_lib.evaluate.tables import Shown, Table
 from motif_lib.protocol import messages
 from motif_lib.records import Question
 from motif_lib.samplers.base import Chat, Completion, Sampler
+from motif_lib.show.tables import Shown, Table
 
 MakeSampler = Callable[[int], Sampler]  # (max_new_tokens) -> sampler
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from motif_lib.evaluate import statistics
 from motif_lib.evaluate.report import Item, Report
 from motif_lib.evaluate.statistics import Estimate
-from motif_lib.evaluate.tables import Shown, Table
+from motif_lib.show.tables import Shown, Table
 
 ALPHA = 0.05
 

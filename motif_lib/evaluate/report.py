@@ -10,8 +10,8 @@ from typing import Any
 
 from motif_lib.evaluate import statistics, store
 from motif_lib.evaluate.statistics import Estimate
-from motif_lib.evaluate.tables import Shown, Table
 from motif_lib.records import Question
+from motif_lib.show.tables import Shown, Table
 
 WIDE = 0.20  # an interval wider than this gets a warning: it cannot tell apart what is usually compared
 

@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from motif_lib.records import Question, Reply, Trajectory, write_text
+from motif_lib.files import write_text
+from motif_lib.records import Question, Reply, Trajectory
 
 Record = dict[str, Any]  # one line of items.jsonl
 Verifier = Callable[[Sequence[str], Sequence[str], str], Sequence[Any]]  # (replies, golds, task) -> verdicts

@@ -1,7 +1,8 @@
 """Batched sampling for a GPU: a merged copy of the model decodes by CUDA graphs, in segments.
 
 Prompts are read as in `LocalSampler`: what they share once. All rows then decode a segment of tokens without a word to
-the CPU; between segments the finished replies leave. Its machinery is in `samplers.fixed` and `samplers.merged`.
+the CPU; between segments the finished replies leave. The machinery is in `samplers.cuda_graphs` and
+`samplers.merged_copy`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from motif_lib.samplers.cache import RoomyCache
-from motif_lib.samplers.fixed import LEAST_ROWS, Decoder, bucket
+from motif_lib.models.attention import RoomyCache
+from motif_lib.samplers.cuda_graphs import LEAST_ROWS, Decoder, bucket
 from motif_lib.samplers.local import NOT_FINITE, LocalSampler
-from motif_lib.samplers.merged import MergedCopy
+from motif_lib.samplers.merged_copy import MergedCopy
 
 SEGMENT = 32  # tokens decoded between two looks at which replies have ended
 
@@ -24,7 +25,7 @@ SEGMENT = 32  # tokens decoded between two looks at which replies have ended
 class GraphSampler(LocalSampler):
     """`LocalSampler` for a GPU; the same arguments, the same answers when greedy, up to rounding.
 
-    It decodes with a copy of the model into which the adapter is merged (`samplers.merged`), brought up to date at
+    It decodes with a copy of the model into which the adapter is merged (`samplers.merged_copy`), brought up to date at
     every call. Copy, buffers and graphs stay in memory between calls; samplers made by `at` share them.
     """
 

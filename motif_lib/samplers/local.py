@@ -2,8 +2,8 @@
 
 Four things make it fast. What prompts share is read once and its cache is copied: all of it for the k trajectories
 that leave one reply, the question for the rounds of one question. All rows of a call decode together, sorted so that
-little is padded. A reply that has ended leaves the batch. The cache has room to grow (`samplers.cache`). The model that
-is passed in answers: during training that is the current policy, adapter included.
+little is padded. A reply that has ended leaves the batch. The cache has room to grow (`models.attention`). The model
+that is passed in answers: during training that is the current policy, adapter included.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
+from motif_lib.models.attention import RoomyCache
 from motif_lib.samplers.base import Chat, Completion
-from motif_lib.samplers.cache import RoomyCache
 from motif_lib.samplers.out_of_memory import smaller_when_full
 
 PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur

@@ -16,6 +16,8 @@ import zlib
 from dataclasses import dataclass
 from itertools import accumulate
 
+from motif_lib.records import Question
+
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eva", "Finn", "Gia", "Hugo", "Ivy", "Jon")
 ITEMS = ("apples", "coins", "books", "cards", "shells", "stamps", "pens", "eggs")
 GAINS = ("buys", "finds", "gets", "earns")
@@ -25,6 +27,7 @@ DAYS = (
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
 SPLITS = ("train", "validation", "test")
+DAYS_PER_ROUND = 4  # what fits the 60 tokens of a round
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,21 @@ class Ledger:
     def row(self) -> dict[str, str | int]:
         """The problem in GSM8K's schema, plus its length."""
         return {"question": self.text, "answer": f"{self.work()}\n#### {self.totals[-1]}", "length": self.days}
+
+
+def note(problem: Ledger, day: int) -> str:
+    """A full progress note; a finished problem is noted as its boxed answer."""
+    total = problem.totals[day]
+    return f"\\boxed{{{total}}}" if day == problem.days else f"{total} {problem.item} after day {DAYS[day]}"
+
+
+def ledger_note(question: Question, rounds_done: int) -> str:
+    """A gold note for `carry_probe`: the true state after `rounds_done` rounds of `DAYS_PER_ROUND` days each."""
+    try:
+        problem = Ledger.read(question.text)
+    except ValueError:
+        raise ValueError(f"question {question.id!r} is not a Ledger problem: give another gold_note") from None
+    return note(problem, min(problem.days, rounds_done * DAYS_PER_ROUND))
 
 
 def draw(rng: random.Random, days: int) -> Ledger:

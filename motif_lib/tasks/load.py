@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from motif_lib.models import first_line
+from motif_lib.files import first_line
 from motif_lib.records import MAX_LINE, Question
 from motif_lib.tasks import ledger
 from motif_lib.verify import verify

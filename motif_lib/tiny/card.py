@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from motif_lib.evaluate import Report, evaluate
-from motif_lib.evaluate.tables import Table
+from motif_lib.files import write_text
 from motif_lib.records import Question
-from motif_lib.runs import write_text
+from motif_lib.show.tables import Table
 from motif_lib.tasks import load_task
 
 BUDGET = 60  # tokens of a round
@@ -53,7 +53,7 @@ def make(out: str | Path, seed: int = 0, steps: int | None = None, questions: in
 
 def write_card(out: str | Path, seed: int, steps: int, log: dict[str, float], questions: int) -> None:
     """Evaluate the model in `out` and write its card."""
-    from motif_lib.models import load_model
+    from motif_lib.models.load import load_model
 
     model, tokenizer = load_model(str(out))
     reports = evaluate_habits(model, tokenizer, load_task("ledger", size=questions, seed=seed, steps=STEPS))

@@ -11,18 +11,11 @@ from __future__ import annotations
 import random
 
 from motif_lib import protocol
-from motif_lib.tasks.ledger import DAYS, Ledger, draw, split_of
+from motif_lib.tasks.ledger import DAYS, DAYS_PER_ROUND, Ledger, draw, note, split_of
 
-DAYS_PER_ROUND = 4  # what fits the 60 tokens of a round
 HASTY, STEADY, OVERRUN = 0.57, 0.36, 0.07
 FULL_NOTE = 0.80
 GIVE_UP = 0.25
-
-
-def note(problem: Ledger, day: int) -> str:
-    """A full progress note; a finished problem is noted as its boxed answer."""
-    total = problem.totals[day]
-    return f"\\boxed{{{total}}}" if day == problem.days else f"{total} {problem.item} after day {DAYS[day]}"
 
 
 def vague_note(rng: random.Random, problem: Ledger, day: int) -> str:

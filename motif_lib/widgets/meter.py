@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from motif_lib.colours import round_colour
 from motif_lib.records import Reply
+from motif_lib.show.colours import round_colour
 from motif_lib.widgets.data import Use, uses_of
 from motif_lib.widgets.markup import StaticTable, safe
 from motif_lib.widgets.panel import Panel, slider

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 import ipywidgets as W
 
 from motif_lib.carry import Carry, progress_note
-from motif_lib.colours import round_colour
 from motif_lib.protocol import NO_NOTE, neutralise
 from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rounds import think
 from motif_lib.samplers.base import Sampler
+from motif_lib.show.colours import round_colour
 from motif_lib.widgets.data import Outcome
 from motif_lib.widgets.markup import BRIEF, StaticTable, block, clean, one_line, safe, verdict
 from motif_lib.widgets.meter import segment

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as W
 
-from motif_lib.colours import round_colour
 from motif_lib.records import Reply, Trace
+from motif_lib.show.colours import round_colour
 from motif_lib.widgets.data import Branch, Outcome, advantages, groups, grow
 from motif_lib.widgets.markup import StaticTable, number, one_line, safe, verdict
 from motif_lib.widgets.panel import Panel, hint, row, slider

@@ -1,0 +1,62 @@
+"""Files that can be trusted: written whole or not at all, and sealed with checksums once they are complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+SEAL = "sha256.json"  # {file: SHA-256}, the last file written into a folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
+        raise
+
+
+def first_line(error: BaseException) -> str:
+    """The first non-empty line of an error's text, for one-line messages."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a folder, but for the seal and what other processes may still be writing."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != SEAL]
+    files = [path for path in files if not path.name.startswith("rng_state_")]
+    found = {}
+    for path in files:
+        with open(path, "rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of a finished folder.
+
+    `training_args.bin` is deleted first: nothing here reads it, it is a pickle, and a token given to the Trainer would
+    stand in it.
+    """
+    (folder / "training_args.bin").unlink(missing_ok=True)
+    write_text(folder / SEAL, json.dumps(_digests(folder), indent=2) + "\n")
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a sealed folder, or None; a folder without a seal has none to break."""
+    if not (folder / SEAL).exists():
+        return None
+    try:
+        expected = json.loads((folder / SEAL).read_text(encoding="utf-8"))
+        found = _digests(folder)
+        changed = [name for name in expected if found.get(name) != expected[name]]
+    except (OSError, ValueError, TypeError) as error:
+        return f"{SEAL} cannot be read ({error})"
+    return f"{changed[0]} is missing or was changed" if changed else None

@@ -1,0 +1,1 @@
+"""What will run on this machine, and how fast."""

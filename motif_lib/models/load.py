@@ -1,0 +1,115 @@
+"""Load a model for training or inference: the same call on a CPU and on a GPU.
+
+Transformers and PEFT load it, on the GPU if there is one; with `unsloth=True`, for training on CUDA, Unsloth's
+`FastLanguageModel` (`models.unsloth`). LoRA has the same rank, targets and names either way, so an adapter trained on
+one loads on the other. An Unsloth model keeps its cache to itself: `samplers.choose` knows that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from motif_lib.files import PACKAGE, damage, first_line
+from motif_lib.models import unsloth as gpu
+
+TINY = "motif-tiny"
+TINY_FOLDER = PACKAGE / "assets" / TINY
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
+
+
+def resolve(name: str) -> str:
+    """`motif-tiny` is the model in the package; every other name is a folder or a Hub id."""
+    return str(TINY_FOLDER) if name == TINY else name
+
+
+def load_model(
+    name: str = TINY,
+    adapter: str | Path | None = None,
+    revision: str | None = None,
+    unsloth: bool = False,
+    four_bit: bool = False,
+    window: int = 2048,
+    fast_inference: bool = False,
+    max_lora_rank: int = 64,
+) -> tuple[Any, Any]:
+    """Load `(model, tokenizer)` for inference, with a saved LoRA adapter if one is named.
+
+    Args:
+        name: `motif-tiny`, a local folder or a Hub id.
+        adapter: folder of a PEFT adapter.
+        revision: Hub revision to pin.
+        unsloth: load through Unsloth, to train on a CUDA GPU; before anything imports trl.
+        four_bit: 4-bit weights, as in the paper; with `unsloth` only.
+        window: longest prompt and reply together, in tokens; Unsloth asks for it.
+        fast_inference: with a vLLM engine that shares the weights; with `unsloth` only.
+        max_lora_rank: rank of the largest adapter that this engine will take.
+
+    Raises:
+        RuntimeError: if the weights are missing or corrupted, or do not fit, in one line that says what to change.
+    """
+    if (four_bit or fast_inference) and not unsloth:
+        option = "four_bit" if four_bit else "fast_inference"
+        raise RuntimeError(f"{option}=True needs unsloth=True, and a CUDA GPU")
+    if unsloth:
+        gpu.import_unsloth()
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    source = resolve(name)
+    try:
+        if unsloth:
+            model, tokenizer = gpu.load(source, revision, four_bit, window, fast_inference, max_lora_rank)
+        else:
+            model, tokenizer = _load(source, revision)
+        if adapter is not None:
+            if flaw := damage(Path(adapter)):
+                raise OSError(flaw)
+            model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
+    return model.eval(), tokenizer
+
+
+def _load(source: str, revision: str | None) -> tuple[Any, Any]:
+    """`(model, tokenizer)` through Transformers, on the GPU if there is one."""
+    from transformers import AutoModelForCausalLM
+
+    from motif_lib.models.attention import GROUPED
+
+    tokenizer = load_tokenizer(source, revision)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        revision=revision,
+        dtype="auto",
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
+    )
+    return model.to("cuda") if gpu.has_cuda() else model, tokenizer
+
+
+def load_tokenizer(name: str = TINY, revision: str | None = None) -> Any:
+    """The tokenizer of a model by name; it pads on the left, as decoding needs it."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(resolve(name), revision=revision, padding_side="left", trust_remote_code=False)
+
+
+def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:
+    """`(model, peft_config)` for a trainer: Unsloth attaches the adapter itself, elsewhere the trainer does."""
+    if gpu.is_unsloth(model):
+        return gpu.attach_lora(model, rank, alpha or rank, LORA_TARGETS, seed), None
+    return model, lora_config(rank, alpha)
+
+
+def lora_config(rank: int = 64, alpha: int | None = None) -> Any:
+    """PEFT's `LoraConfig` with the paper's targets.
+
+    Args:
+        rank: 64 in the reference code; 16 is enough for motif-tiny.
+        alpha: equal to the rank in the reference code, and by default here.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")

@@ -1,0 +1,115 @@
+"""The Unsloth side of `models`: everything that needs a CUDA GPU, and nothing that works without one.
+
+What could be checked without a GPU is checked: the order of imports, the arguments against the signatures of the pinned
+wheel, the messages. The calls themselves were seen to work on an H100 with other scripts (16-bit and 4-bit, LoRA, GRPO
+steps); this file has not been run on one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from importlib.util import find_spec
+from typing import Any
+
+INSTALL = 'pip install "motif_lib[gpu]"'
+
+
+def has_cuda() -> bool:
+    """Is there a CUDA GPU that torch can use?"""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def import_unsloth() -> None:
+    """Import Unsloth, which patches trl, transformers and peft: before trl, whose trainers it replaces.
+
+    Raises:
+        RuntimeError: without a CUDA GPU, without Unsloth, or too late.
+    """
+    if not has_cuda():
+        raise RuntimeError("Unsloth needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu")
+    if find_spec("unsloth") is None:
+        raise RuntimeError(f"Unsloth is not installed: {INSTALL}")
+    if "trl" in sys.modules and "unsloth" not in sys.modules:
+        raise RuntimeError("trl was imported before Unsloth: call load_model first, or begin with `import unsloth`")
+    import unsloth  # noqa: F401
+
+
+def load(
+    source: str, revision: str | None, four_bit: bool, window: int, fast_inference: bool, max_lora_rank: int
+) -> tuple[Any, Any]:
+    """`(model, tokenizer)` through `FastLanguageModel`; arguments as in `load_model`.
+
+    In 4-bit Unsloth takes its own packed mirror of a Hub model, if it has one; it has other revisions, so a pinned
+    `revision` takes none. `window` is cut to what the model was made for.
+
+    Raises:
+        RuntimeError: if vLLM is wanted and missing, or the model does not fit.
+    """
+    from transformers import AutoConfig
+    from unsloth import FastLanguageModel
+
+    if fast_inference and find_spec("vllm") is None:  # Unsloth would go on without it
+        raise RuntimeError("fast_inference needs vLLM: pip install vllm, or leave it out")
+    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a loss out of memory leaves it set: no logits from then on
+    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    check_memory(source, config, four_bit)
+    model, tokenizer = FastLanguageModel.from_pretrained(
+        model_name=source,
+        max_seq_length=min(window, config.max_position_embeddings),
+        dtype=best_dtype(),
+        load_in_4bit=four_bit,
+        load_in_16bit=not four_bit,
+        revision=revision,
+        use_exact_model_name=revision is not None,
+        offload_embedding=False,  # the embedding is also read by what decodes beside the model
+        fast_inference=fast_inference,
+        max_lora_rank=max_lora_rank,
+        trust_remote_code=False,
+    )
+    model.loaded_by_unsloth = True
+    tokenizer.padding_side = "left"
+    return model, tokenizer
+
+
+def is_unsloth(model: Any) -> bool:
+    """Did `load` make this model? True also of a PEFT model around it."""
+    return getattr(model, "loaded_by_unsloth", False)
+
+
+def attach_lora(model: Any, rank: int, alpha: int, targets: list[str], seed: int) -> Any:
+    """A fresh LoRA adapter through Unsloth, with its gradient checkpointing, as in the reference code."""
+    from unsloth import FastLanguageModel
+
+    return FastLanguageModel.get_peft_model(
+        model,
+        r=rank,
+        lora_alpha=alpha,
+        target_modules=targets,
+        lora_dropout=0.0,
+        bias="none",
+        use_gradient_checkpointing="unsloth",
+        random_state=seed,
+    )
+
+
+def best_dtype() -> Any:
+    """bfloat16, or float16 where the GPU has no bfloat16 (T4, V100): train with `fp16: true` there."""
+    import torch
+
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    warnings.warn("this GPU has no bfloat16: loading in float16; train with fp16=True and bf16=False", stacklevel=2)
+    return torch.float16
+
+
+def check_memory(name: str, config: Any, four_bit: bool) -> None:
+    """Raise, before loading, if the estimate does not fit what is free on the GPU."""
+    import torch
+
+    from motif_lib.models.memory import Shape, check_fits
+
+    check_fits(name, Shape.of(config), four_bit, torch.cuda.mem_get_info()[0])

@@ -1,0 +1,1 @@
+"""Tables, figures, colours, and text that is safe to print."""

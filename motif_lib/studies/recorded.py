@@ -1,0 +1,77 @@
+"""Keep of finished runs what the notebooks show: `assets/recorded`, small, and without a path of the machine.
+
+    make recorded      # trains for some three hours, then: python -m motif_lib.studies.recorded runs
+
+runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
+runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
+runs/ablation     from `motif ablate ablation`: one line for each seed and cell, table, figure
+runs/credit       from `motif ablate credit`: the same
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from motif_lib.files import PACKAGE, write_text
+from motif_lib.models.load import TINY
+
+RECORDED = PACKAGE / "assets" / "recorded"
+KEPT = {
+    "demo": [
+        *(
+            "settings.json",
+            "table.txt",
+            "*.png",
+            "*/test/*",
+            "*/settings.json",
+            "*/metrics.jsonl",
+            "motif-*/traces.jsonl",
+        ),
+        *("*/adapter/adapter_model.safetensors", "*/adapter/adapter_config.json"),
+    ],
+    "experiment": ["settings.json", "results.jsonl", "table.txt", "*.png"],
+    "ablation": ["settings.json", "results.jsonl", "table.txt", "*.png"],
+    "credit": ["settings.json", "results.jsonl", "table.txt", "*.png"],
+}
+
+
+def kept_files(runs: Path) -> Iterator[Path]:
+    """The files to keep, relative to `runs`.
+
+    Raises:
+        FileNotFoundError: if a run is missing or lacks one of its files.
+    """
+    for name, patterns in KEPT.items():
+        for pattern in patterns:
+            found = sorted((runs / name).glob(pattern))
+            if not found:
+                raise FileNotFoundError(f"{runs / name} has no {pattern}: finish that run first")
+            yield from (path.relative_to(runs) for path in found)
+
+
+def record(runs: str | Path, out: str | Path = RECORDED) -> list[Path]:
+    """Replace `out` by the kept files of `runs`; returns them. All runs have to be complete."""
+    runs, out = Path(runs), Path(out)
+    files = list(kept_files(runs))
+    shutil.rmtree(out, ignore_errors=True)
+    for file in files:
+        (out / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(runs / file, out / file)
+        if file.name == "adapter_config.json":
+            _name_base(out / file)
+    return files
+
+
+def _name_base(path: Path) -> None:
+    """PEFT writes the folder that the base was loaded from; elsewhere only its name means something."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    write_text(path, json.dumps({**settings, "base_model_name_or_path": TINY}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    for path in record(sys.argv[1]):
+        print(path)

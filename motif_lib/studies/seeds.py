@@ -1,0 +1,137 @@
+"""The paper's claims re-made at small scale: base, vanilla GRPO and MOTIF, several seeds, accuracy against questions.
+
+    motif experiment --out runs/experiment --seeds 3
+
+Each method is trained as in the demo; every checkpoint answers the same held-out problems. The paper says that MOTIF
+needs 15 % of the samples: `SHARE` of the training questions is one of the checkpoints. The folder holds
+`results.jsonl`, one line for each seed, method and number of questions, a table and a figure; a stopped experiment
+goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from motif_lib.evaluate import Report
+from motif_lib.files import write_text
+from motif_lib.records import Question
+from motif_lib.show import plots
+from motif_lib.show.tables import Table
+from motif_lib.studies.demo import METHODS, TEST_SIZE, evaluate_run
+from motif_lib.tasks import load_task
+from motif_lib.training.checkpoints import checkpoints, step_of
+from motif_lib.training.recipe import Recipe, load_recipe
+from motif_lib.training.runs import open_run, train_run
+
+SHARE = 0.15  # abstract of the paper: "only 15% of samples"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Accuracy of one checkpoint: `questions` training questions seen (0 is the base), `right` of `total` answered."""
+
+    seed: int
+    method: str
+    questions: int
+    right: int
+    total: int
+
+
+def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None) -> list[Result]:
+    """Train every method with every seed and evaluate its checkpoints; returns and writes the results."""
+    recipe = recipe or load_recipe("cpu")
+    steps = max(1, round(SHARE * recipe.train["max_steps"]))
+    recipe = recipe.with_train(save_steps=steps, save_total_limit=None)
+    out = open_run(out, {"experiment": 1, "recipe": asdict(recipe)})
+    started, results = time.perf_counter(), []
+    for seed in seeds:
+        questions = load_task("ledger", split="test", size=TEST_SIZE, seed=seed, **recipe.dial)
+        for name, changes in METHODS.items():
+            folder = out / f"seed{seed}" / name.lower().replace(" ", "-")
+            results += _run_method(recipe.with_train(**changes), folder, name, seed, questions)
+            write_text(out / "results.jsonl", "".join(json.dumps(asdict(result)) + "\n" for result in results))
+    write_results(results, out, time.perf_counter() - started)
+    return results
+
+
+def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[Result]:
+    if not train_run(recipe, folder, seed, title=f"{name}, seed {seed}"):
+        raise SystemExit("Stopped; the same command goes on from here.")
+    per_step = recipe.config(folder).questions_per_step
+    found = {step_of(path): path for path in checkpoints(folder)}
+    results = []
+    for step, adapter in [(0, None), *sorted(found.items())]:
+        title = f"{name}, seed {seed}, step {step}"
+        report = evaluate_run(recipe, adapter, questions, folder / f"test-{step}", title, seed)
+        results.append(_result(report, seed, name, step * per_step))
+    return results
+
+
+def _result(report: Report, seed: int, method: str, questions: int) -> Result:
+    return Result(seed, method, questions, sum(item.hits for item in report.items), len(report.items))
+
+
+def methods_of(results: Sequence[Result]) -> list[str]:
+    """The methods in order."""
+    return list(dict.fromkeys(r.method for r in results))
+
+
+def by_seed(results: Sequence[Result], method: str, questions: int) -> list[float]:
+    """The accuracy of each seed."""
+    return [r.right / r.total for r in results if r.method == method and r.questions == questions]
+
+
+def curve(results: Sequence[Result], method: str) -> list[tuple[int, float, float, float]]:
+    """For each number of training questions: mean, lowest and highest accuracy of the seeds."""
+    asked = sorted({r.questions for r in results if r.method == method})
+    found = [(questions, by_seed(results, method, questions)) for questions in asked]
+    return [(questions, fmean(seeds), min(seeds), max(seeds)) for questions, seeds in found]
+
+
+def results_table(results: Sequence[Result]) -> Table:
+    """A row for each number of questions; in a cell the mean over seeds and the range of the seeds."""
+    methods, rows = methods_of(results), []
+    for questions in sorted({r.questions for r in results}):
+        cells = []
+        for method in methods:
+            seeds = by_seed(results, method, questions)
+            cells.append(f"{100 * fmean(seeds):.1f} ({100 * min(seeds):.1f} to {100 * max(seeds):.1f})")
+        rows.append((str(questions), *cells))
+    return Table("Accuracy in %: mean (range over seeds) by training questions", ("questions", *methods), rows)
+
+
+def answers(results: Sequence[Result]) -> list[str]:
+    """Does MOTIF with 15 % of the questions reach GRPO with all of them, in each seed?"""
+    most = max(r.questions for r in results)
+    few = min((r.questions for r in results if r.questions), key=lambda q: abs(q - SHARE * most))
+    score = {(r.seed, r.method, r.questions): r.right / r.total for r in results}
+    seeds = sorted({r.seed for r in results})
+    lines = []
+    for method in (m for m in methods_of(results) if m != "GRPO"):
+        reached = sum(score[s, method, few] >= score[s, "GRPO", most] for s in seeds)
+        lines.append(f"{method} with {few} questions reaches GRPO with {most} in {reached} of {len(seeds)} seeds.")
+    return lines
+
+
+def write_results(results: Sequence[Result], out: Path, seconds: float) -> None:
+    """Print and save table, answers and figure."""
+    from rich import print
+
+    table, text = results_table(results), "\n".join(answers(results))
+    write_text(out / "table.txt", f"{table}\n{text}\nWall time of this call: {seconds:.0f} s\n")
+    axes = plots.accuracy_by_length({method: curve(results, method) for method in methods_of(results)})
+    axes.set(xlabel="training questions", ylabel="accuracy (range of the seeds)")
+    plots.save(axes, out / "accuracy_by_questions.png")
+    print(table)
+    print(text)
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """The lines of a `results.jsonl`."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [Result(**json.loads(line)) for line in lines]

@@ -1,0 +1,68 @@
+"""Checkpoints that can be trusted: sealed with checksums once they are complete, checked before anything is read.
+
+The Trainer writes a checkpoint file by file. A kill or a full disk in between leaves a folder without a seal and with
+files missing or cut short; a bad disk changes a file under its seal. Both are found here, and the checkpoint before is
+used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from motif_lib.files import damage
+
+
+def _flaw(checkpoint: Path) -> str | None:
+    """Why a checkpoint cannot be used. Before its seal, it is complete if the Trainer's last file is."""
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        return damage(checkpoint) if isinstance(state, dict) else "trainer_state.json is damaged"
+    except (OSError, ValueError):
+        return "it was not finished"
+
+
+def checkpoints(out: Path) -> list[Path]:
+    """The checkpoint folders of a run, the oldest first; a `checkpoint-5-mine` of somebody else is none."""
+    return sorted((p for p in out.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdecimal()), key=step_of)
+
+
+def last_checkpoint(out: Path) -> str | None:
+    """The newest complete and unchanged checkpoint; later ones are of no use, and are removed with one line each."""
+    for folder in reversed(checkpoints(out)):
+        flaw = _flaw(folder)
+        if flaw is None:
+            return str(folder)
+        tqdm.write(f"{folder}: {flaw}; removed, training goes on from the checkpoint before it.")
+        shutil.rmtree(folder)
+    return None
+
+
+def step_of(checkpoint: str | Path | None) -> int:
+    """The step at which a checkpoint was saved; 0 for None."""
+    return int(Path(checkpoint).name.split("-")[1]) if checkpoint else 0
+
+
+def forget_after(traces: Path, step: int) -> None:
+    """Cut a `traces.jsonl` back to a checkpoint: lines of `step` and later will be written again, half a line is lost.
+
+    The file is read a line at a time and replaced as a whole.
+    """
+    if not traces.exists():
+        return
+    part = traces.with_name(traces.name + ".part")
+    damaged = 0
+    with open(traces, "rb") as old, open(part, "wb") as new:
+        for line in old:
+            try:
+                if json.loads(line)["step"] < step:
+                    new.write(line)
+            except (ValueError, TypeError, KeyError):
+                damaged += 1
+    os.replace(part, traces)
+    if damaged:
+        tqdm.write(f"{traces}: {damaged} unreadable lines dropped.")

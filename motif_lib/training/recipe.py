@@ -1,0 +1,115 @@
+"""A recipe is a YAML file that names a model, a task and the settings of `MotifConfig`: what `motif train` reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from motif_lib.files import PACKAGE
+from motif_lib.models import unsloth as gpu
+from motif_lib.models.load import load_model
+from motif_lib.records import Question
+
+T = TypeVar("T")
+FOLDER = PACKAGE / "training" / "recipes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, but for its seed and its folder.
+
+    Args:
+        model: name for `load_model`.
+        task: name for `load_task`; `dial` goes to it too.
+        questions: training questions to draw, each used once in an epoch.
+        lora_rank: rank of the LoRA adapter.
+        load: keyword arguments of `load_model`, such as `four_bit`.
+        train: keyword arguments of `MotifConfig`.
+    """
+
+    model: str
+    task: str
+    questions: int | None = None
+    lora_rank: int = 64
+    dial: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    load: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("dial", "train", "load"):
+            if not isinstance(getattr(self, key), dict):
+                raise TypeError(f"`{key}` holds {getattr(self, key)!r}, not keys with values")
+        if unknown := sorted(self.load.keys() - inspect.signature(load_model).parameters):
+            raise TypeError(f"`load` has an unknown key {unknown[0]!r}")
+
+    def with_train(self, **changes: Any) -> Recipe:
+        """The same recipe with other settings of `MotifConfig`."""
+        return replace(self, train={**self.train, **changes})
+
+    def config(self, out: str | Path, **changes: Any) -> Any:
+        """The `MotifConfig` of a run in folder `out`.
+
+        Raises:
+            ValueError: if a setting is unknown, or its value is of no use.
+        """
+        settings = {**self.train, **changes}
+        if self.load.get("unsloth") and not settings.get("use_cpu"):
+            gpu.import_unsloth()  # before trl, which the next line imports
+
+        from motif_lib.training.config import MotifConfig
+
+        with _naming("`train`"):
+            return MotifConfig(output_dir=str(out), **settings)
+
+    def load_questions(self, seed: int = 0) -> list[Question]:
+        """The training questions.
+
+        Raises:
+            ValueError: if the task, or a key of `dial`, is unknown.
+        """
+        from motif_lib.tasks import load_task
+
+        with _naming("`questions` or `dial`"):
+            return load_task(self.task, split="train", size=self.questions, seed=seed, **self.dial)
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A recipe by name (`cpu`) or by path.
+
+    Raises:
+        ValueError: if there is none of that name, or a key in it is unknown.
+    """
+    return load_yaml(Recipe, name, FOLDER)
+
+
+def load_yaml(kind: type[T], name: str | Path, folder: Path) -> T:
+    """A `Recipe` or an ablation's `Grid` from the YAML file of that path, or of that name in a folder of the package.
+
+    Raises:
+        ValueError: in one line, if there is no such file, or it does not hold what `kind` takes.
+    """
+    what = kind.__name__.lower()
+    path = Path(name) if str(name).endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise ValueError(f"no {what} {str(name)!r}: name one of {known}, or the path of a YAML file")
+    try:
+        return kind(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        keys = ", ".join(inspect.signature(kind).parameters)
+        raise ValueError(f"{path}: {' '.join(str(error).split())}; a {what} has the keys {keys}") from None
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """A setting of a recipe that nothing takes is a mistake in the recipe, told in one line."""
+    try:
+        yield
+    except TypeError as error:
+        raise ValueError(f"{key} of the recipe: {error}") from None
