@@ -6,7 +6,7 @@ past. `MAX_NOTE` bounds it in characters, whatever a model writes; `capped` boun
 tokenizer, so that strategies can be compared at one budget. Your own strategy is such a function too:
 
     def first_line(reply, finished, previous):
-        return reply.splitlines()[0]
+        return reply.strip().partition("\n")[0]
 
     think(questions, sampler, carry=first_line)
 """
@@ -37,18 +37,13 @@ def memory(reply: str, finished: bool, previous: str) -> str:
     return (read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]
 
 
-def last_text(size: int = 120, head: int = 0) -> Carry:
-    """Markovian thinking, as in Delethink: the last `size` characters of the reply, whatever they are.
-
-    With `head`, the first `head` characters of the first reply stand before them in every note.
-    """
+def last_text(size: int = 120) -> Carry:
+    """Markovian thinking, as in Delethink: the last `size` characters of the reply, whatever they are."""
 
     def last_text_carry(reply: str, finished: bool, previous: str) -> str:
-        text, began = reply.strip(), previous not in ("", NO_NOTE)
-        kept, rest = (previous[:head], text) if began else (text[:head], text[head:])
-        return kept + rest[-size:] or NO_NOTE
+        return reply.strip()[-size:] or NO_NOTE
 
-    last_text_carry.__qualname__ = f"last_text({size}, {head})"  # an evaluation on disk is known by it
+    last_text_carry.__qualname__ = f"last_text({size})"  # an evaluation on disk is known by it
     return last_text_carry
 
 

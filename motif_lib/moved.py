@@ -26,6 +26,7 @@ MOVED = {
     "runs": "training.runs",
     "evaluate.probe": "evaluate.note_probe",
     "evaluate.tables": "show.tables",
+    "tiny.habits": "tiny.pretraining_examples",
     "trees": "evaluate.trees",
     "tasks.perturb": "evaluate.robustness",
     "demo": "studies.demo",

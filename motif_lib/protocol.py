@@ -14,7 +14,8 @@ SYSTEM = (
     "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
     "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
 )
-TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>", "<progress>", "</progress>")
+REPLY_TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>")  # of a reply in format, in their order
+TAGS = (*REPLY_TAGS, "<progress>", "</progress>")
 NO_NOTE = "(no progress note)"
 
 _OUR_TAG = re.compile(r"<(\s*(?:/\s*)?(?:reasoning|answer|progress)\b)", re.IGNORECASE)
@@ -23,7 +24,7 @@ _CHAT_TOKEN = re.compile(
 )
 _HARMLESS = str.maketrans("<>[]", "‹›()")
 _ROUND_LINE = re.compile(r"(?im)((?:^|[\u2028\u2029])[^\S\n\u2028\u2029]*)(round\s+\d+\s+of\s+\d+)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def neutralise(text: str) -> str:
@@ -32,7 +33,7 @@ def neutralise(text: str) -> str:
 
     `<answer>` becomes `‹answer>`, `<|im_end|>` becomes `‹|im_end|›`; control and direction characters are dropped.
     """
-    text = _CONTROL.sub("", text)
+    text = CONTROL.sub("", text)
     text = _OUR_TAG.sub(r"‹\1", text)
     text = _CHAT_TOKEN.sub(lambda match: match[0].translate(_HARMLESS), text)
     return _ROUND_LINE.sub(r"\1(\2)", text)
@@ -61,18 +62,11 @@ def reply_text(reasoning: str, answer: str) -> str:
     return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
 
 
-def _last_block(text: str, tag: str) -> str | None:
-    """What stands between the last `</tag>` and the `<tag>` before it; linear in the length of hostile text."""
-    end = text.rfind(f"</{tag}>")
-    start = text.rfind(f"<{tag}>", 0, max(end, 0))
-    return text[start + len(tag) + 2 : end].strip() if 0 <= start < end else None
-
-
 def read_answer(text: str) -> str | None:
-    """The text of the last complete `<answer>`, stripped; None if there is none (for instance a reply cut off)."""
-    return _last_block(text, "answer")
+    """The text of the last complete `<answer>`, stripped; None if there is none (for instance a reply cut off).
 
-
-def read_reasoning(text: str) -> str | None:
-    """The text of the last complete `<reasoning>`, stripped; None if there is none."""
-    return _last_block(text, "reasoning")
+    Linear in the length of hostile text.
+    """
+    end = text.rfind("</answer>")
+    start = text.rfind("<answer>", 0, max(end, 0))
+    return text[start + len("<answer>") : end].strip() if 0 <= start < end else None

@@ -97,11 +97,6 @@ def _trajectory(data: dict[str, Any]) -> Trajectory:
     return Trajectory(Question(**data["question"]), tuple(Reply(**reply) for reply in data["replies"]))
 
 
-def trajectory_from_json(line: str) -> Trajectory:
-    """Inverse of `to_json` for a `Trajectory`."""
-    return _trajectory(json.loads(line))
-
-
 def trace_from_json(line: str) -> Trace:
     """Inverse of `to_json` for a `Trace`."""
     data = json.loads(line)
@@ -109,10 +104,15 @@ def trace_from_json(line: str) -> Trace:
     return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
 
 
+def to_lines(records: Iterable[Any]) -> str:
+    """The text of a JSONL file, one line a record."""
+    return "".join(to_json(record) + "\n" for record in records)
+
+
 def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:
     """Write records, one JSON line each; a lone surrogate becomes its own JSON escape."""
     with open(path, "a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.writelines(to_json(record) + "\n" for record in records)
+        file.write(to_lines(records))
 
 
 def _rows(path: str | Path) -> Iterator[tuple[int, bytes]]:

@@ -9,8 +9,8 @@ import yaml
 from motif_lib.evaluate.statistics import wilson
 from motif_lib.studies import ablate, demo
 from motif_lib.studies.ablate import (
+    CellResult,
     Grid,
-    Result,
     load_grid,
     minus_base,
     over_seeds,
@@ -30,7 +30,7 @@ def grid(**changes):
 
 
 def result(seed, cell, right, total=100, rounds=2):
-    return Result(seed, cell, BASE, rounds, right, total, 50.0)
+    return CellResult(seed, cell, BASE, rounds, right, total, 50.0)
 
 
 def test_cells_change_one_switch_and_the_base_is_one_of_them():

@@ -100,10 +100,10 @@ def test_the_loop_counts_new_tokens_only(recipe, tmp_path, clock):
     assert measure.one_by_one(trainer.policy, trainer.later_sampler, [[1, 2, 3]] * 6) == 8 / 0.25
 
 
-def test_weight_bytes_leave_an_input_table_out(random_model):
+def test_bytes_read_leave_an_input_table_out(random_model):
     config = random_model.config
     tied = Qwen2ForCausalLM(type(config)(**{**config.to_dict(), "tie_word_embeddings": True}))
-    assert measure.weight_bytes(random_model) == measure.weight_bytes(tied) == 4 * tied.num_parameters()
+    assert measure.bytes_read(random_model) == measure.bytes_read(tied) == 4 * tied.num_parameters()
 
 
 def test_on_a_gpu_the_peak_stands_beside_the_estimate(recipe, monkeypatch):

@@ -39,12 +39,10 @@ def test_a_strategy_reaches_the_next_prompt_harmless(carry):
     assert "Sum 3" in user and "<answer>" not in user and user.count("<progress>") == 1
 
 
-def test_head_and_tail_of_markovian_thinking():
-    carry = last_text(4, head=3)
-    assert carry("abcdefghij", True, "") == "abc" + "ghij"
-    assert carry("klmnopq", True, "abcghij") == "abc" + "nopq"  # the head of the first reply stays
-    assert carry("abcde", True, "") == "abcde"  # nothing twice
-    assert carry("xyz12345", True, NO_NOTE) == "xyz" + "2345"
+def test_markovian_thinking_keeps_the_tail():
+    carry = last_text(4)
+    assert carry("abcdefghij", True, "") == carry("klmnghij\n", False, "abc") == "ghij"
+    assert carry("abc", True, NO_NOTE) == "abc" and carry("  ", True, "abc") == NO_NOTE
 
 
 @pytest.mark.parametrize("name", CARRIES)

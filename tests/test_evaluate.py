@@ -186,7 +186,7 @@ def test_a_finished_evaluation_is_not_sampled_again(tmp_path):
         ({"batch_size": 5}, "batch_size was 4, is 5"),
         ({"name": "other"}, "name was '', is 'other'"),
         ({"carry": lambda reply, finished, previous: ""}, "carry was 'progress_note', is"),
-        ({"carry": last_text(7)}, "is 'last_text(7, 0)'"),
+        ({"carry": last_text(7)}, "is 'last_text(7)'"),
         ({"questions": QUESTIONS[:10]}, "questions was 11, is 10"),
         ({"questions": [*QUESTIONS[:10], question(10, gold="2")]}, "questions_sha256"),
         ({"sampler": ScriptedSampler(lambda chat: "")}, "'Coin'}, is {'class': 'ScriptedSampler'}"),

@@ -5,14 +5,14 @@ import pytest
 from motif_lib.evaluate import Item, Report
 from motif_lib.records import Question
 from motif_lib.studies import seeds as experiment
-from motif_lib.studies.seeds import Result, answers, by_seed, curve, read_results, results_table, run_experiment
+from motif_lib.studies.seeds import SeedResult, answers, by_seed, curve, read_results, results_table, run_experiment
 from motif_lib.tasks.ledger import split_of_text
 from motif_lib.training.recipe import load_recipe
 
 RESULTS = [
-    *(Result(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
-    *(Result(0, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 50), (100, 80))),
-    *(Result(1, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 49), (100, 90))),
+    *(SeedResult(seed, "GRPO", q, right, 100) for seed in (0, 1) for q, right in ((0, 10), (15, 20), (100, 50))),
+    *(SeedResult(0, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 50), (100, 80))),
+    *(SeedResult(1, "MOTIF round 1", q, right, 100) for q, right in ((0, 30), (15, 49), (100, 90))),
 ]
 
 
@@ -47,7 +47,7 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
     assert asked == [
         (None, "test-0"), (tmp_path / "checkpoint-2", "test-2"), (tmp_path / "checkpoint-10", "test-10")
     ]  # fmt: skip
-    assert results == [Result(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
+    assert results == [SeedResult(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
 
 
 def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, monkeypatch):

@@ -84,12 +84,12 @@ def test_the_figure_seen_on_an_h100_is_within_a_fifth():
     """Qwen2.5-3B, 4-bit through Unsloth, 32 rows: a peak of 3.8 GiB was seen. The lengths of the prompts were not kept:
     128 tokens and 256 new ones are assumed, so this compares orders, it does not prove the estimate."""
     shape = PRESETS["Qwen/Qwen2.5-3B-Instruct"]
-    generating = memory.Estimate(memory.weight_bytes(shape, True), rollout=32 * 384 * shape.cache_bytes())
+    generating = memory.GpuMemory(memory.weight_bytes(shape, True), rollout=32 * 384 * shape.cache_bytes())
     assert generating.total / GIB == pytest.approx(3.8, rel=0.2)
 
 
 def test_the_larger_of_rollout_and_update_counts():
-    both = memory.Estimate(weights=GIB, adapter=GIB, rollout=3 * GIB, update=2 * GIB, workspace=0)
+    both = memory.GpuMemory(weights=GIB, adapter=GIB, rollout=3 * GIB, update=2 * GIB, workspace=0)
     assert both.total == 5 * GIB
     assert str(both).startswith("about 5.0 GiB (weights 1.0, adapter 1.0, sampler 0.0, rollout 3.0")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motif_lib import protocol
-from motif_lib.protocol import NO_NOTE, messages, neutralise, read_answer, read_reasoning, reply_text
+from motif_lib.protocol import NO_NOTE, messages, neutralise, read_answer, reply_text
 
 
 def test_round_one_of_three_holds_question_and_round():
@@ -36,19 +36,19 @@ def test_an_empty_note_reads_as_the_marker(note):
 
 
 @pytest.mark.parametrize(
-    "text, answer, reasoning",
+    "text, answer",
     [
-        (reply_text("a\nb", "5"), "5", "a\nb"),
-        ("<answer>1</answer> then <answer>2</answer>", "2", None),  # the last one decides
-        ("<reasoning>x</reasoning>\n<answer>cut off", None, "x"),
-        ("</answer> before <answer>", None, None),
-        ("<answer>first <answer>second</answer>", "second", None),
-        ("no tags", None, None),
-        ("<answer>\n two\nlines \n</answer>", "two\nlines", None),
+        (reply_text("a\nb", "5"), "5"),
+        ("<answer>1</answer> then <answer>2</answer>", "2"),  # the last one decides
+        ("<reasoning>x</reasoning>\n<answer>cut off", None),
+        ("</answer> before <answer>", None),
+        ("<answer>first <answer>second</answer>", "second"),
+        ("no tags", None),
+        ("<answer>\n two\nlines \n</answer>", "two\nlines"),
     ],
 )
-def test_reading_a_reply(text, answer, reasoning):
-    assert (read_answer(text), read_reasoning(text)) == (answer, reasoning)
+def test_reading_a_reply(text, answer):
+    assert read_answer(text) == answer
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from motif_lib.carry import progress_note
 from motif_lib.evaluate import Report, regrade
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.rounds import next_prompt
-from motif_lib.studies.recorded import KEPT, RECORDED, record
+from motif_lib.studies.recorded import KEPT, RECORDED, keep_runs
 from motif_lib.tasks import load_task
 
 LIMIT = 16 * 2**20  # bytes of all recorded runs
@@ -29,7 +29,7 @@ def runs(tmp_path):
 
 
 def test_the_patterns_are_kept_and_the_path_of_the_base_is_not(runs, tmp_path):
-    files = record(runs, tmp_path / "out")
+    files = keep_runs(runs, tmp_path / "out")
     assert len(files) == sum(map(len, KEPT.values()))
     assert not list((tmp_path / "out").rglob("checkpoint-*"))
     settings = json.loads((tmp_path / "out/demo/any/adapter/adapter_config.json").read_text())
@@ -37,10 +37,10 @@ def test_the_patterns_are_kept_and_the_path_of_the_base_is_not(runs, tmp_path):
 
 
 def test_an_unfinished_run_is_refused_and_what_is_there_stays(runs, tmp_path):
-    record(runs, tmp_path / "out")
+    keep_runs(runs, tmp_path / "out")
     (runs / "experiment" / "results.jsonl").unlink()
     with pytest.raises(FileNotFoundError, match=r"no results\.jsonl: finish that run first"):
-        record(runs, tmp_path / "out")
+        keep_runs(runs, tmp_path / "out")
     assert (tmp_path / "out" / "experiment" / "results.jsonl").exists()
 
 

@@ -12,8 +12,6 @@ from motif_lib.records import (
     Trace,
     Trajectory,
     read_traces,
-    to_json,
-    trajectory_from_json,
     write_jsonl,
 )
 
@@ -27,10 +25,6 @@ def test_round_trip_of_a_trace(tmp_path):
     trace = Trace((trajectory(), trajectory("\u2028 </script> \x1b[31m")), (2.0, None), 2.0, 7)
     write_jsonl(tmp_path / "t.jsonl", [trace, trace])
     assert read_traces(tmp_path / "t.jsonl") == [trace, trace]
-
-
-def test_round_trip_of_a_trajectory():
-    assert trajectory_from_json(to_json(trajectory())) == trajectory()
 
 
 def test_tokens_are_summed_over_rounds():

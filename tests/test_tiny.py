@@ -9,7 +9,7 @@ from motif_lib import protocol
 from motif_lib.models.load import TINY_FOLDER, load_model
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.tasks.ledger import problems, split_of
-from motif_lib.tiny.habits import FULL_NOTE, HASTY, STEADY, example
+from motif_lib.tiny.pretraining_examples import FULL_NOTE, HASTY, STEADY, example
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from ipywidgets.embed import embed_data
 from motif_lib import records
 from motif_lib.protocol import messages
 from motif_lib.records import Question, Reply, Trace, Trajectory
+from motif_lib.rewards import reference
 from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.show import colours
 from motif_lib.widgets import branch_tree, context_meter, data, reward_lab, round_stepper
@@ -109,8 +110,8 @@ def test_a_plan_never_overfills_the_window():
 
 def test_uses_of_recorded_replies():
     replies = trajectory("abcdef and more", "the end").replies
-    whole = data.uses_of(replies, budget=64, window=256, count=len)
-    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (44, 6, 22, 0)]
+    whole = data.uses_of(replies, budget=64, window=256)
+    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (49, 1, 22, 0)]
     assert [u.lost for u in data.uses_of(replies, budget=10, window=256)] == [11, 12]
     assert [u.lost for u in data.uses_of(replies, budget=64, window=40)] == [
         31,
@@ -130,25 +131,25 @@ def test_advantages_are_those_of_grpo(rewards, scale):
 
 def test_tree_of_a_part_of_the_data():
     traces = [trace((1.0, 0.0, 1.0, 1.0), reward=1.0), trace((0.0, None, 0.0, 1.0)), trace((None, None, 1.0, 1.0))]
-    full = data.grow(traces, 3, 4, 3)
+    full = data.build_tree(traces, 3, 4, 3)
     assert [b.future for b in full] == [0.75, pytest.approx(1 / 3), 1.0]
     assert [b.bonus for b in full] == [0.25, 0.0, 0.0] and full[0].reward == 1.0
     assert sum(b.advantage for b in full) == pytest.approx(0, abs=1e-9)
-    half = data.grow(traces, 3, 2, 3)
+    half = data.build_tree(traces, 3, 2, 3)
     assert [b.reward for b in half] == [0.75, 0.0, None] and half[2].advantage is None  # nothing is known of the third
     assert [len(b.trajectories) for b in half] == [2, 2, 2]
-    assert data.grow(traces, 1, 4, 3)[0].advantage is None  # one reply has nothing to be compared with
+    assert data.build_tree(traces, 1, 4, 3)[0].advantage is None  # one reply has nothing to be compared with
 
 
 def test_tree_stopped_early_is_judged_anew():
     def right(t: Trajectory) -> float:
         return float(t.final == "0-2")
 
-    (unknown,) = data.grow([trace((1.0, 1.0))], 1, 2, 2)
+    (unknown,) = data.build_tree([trace((1.0, 1.0))], 1, 2, 2)
     assert unknown.outcomes == (None, None) and unknown.reward is None
-    (judged,) = data.grow([trace((1.0, 1.0))], 1, 2, 2, right)
+    (judged,) = data.build_tree([trace((1.0, 1.0))], 1, 2, 2, right)
     assert judged.outcomes == (1.0, 0.0) and [len(t.replies) for t in judged.trajectories] == [2, 2]
-    assert len(data.grow([trace((1.0, 1.0))], 1, 2, 1)[0].trajectories) == 1
+    assert len(data.build_tree([trace((1.0, 1.0))], 1, 2, 1)[0].trajectories) == 1
 
 
 # --- controls
@@ -212,22 +213,25 @@ def test_stepper_asks_live():
     assert "How many?" in stepper.picture.value and "round 1 of 2" in stepper.picture.value and not start.disabled
 
 
-def test_an_error_is_shown_not_swallowed():
+def test_an_error_is_shown_not_swallowed(monkeypatch):
+    monkeypatch.setattr(reference, "explain", explain)
+
     def broken(chats):
         raise RuntimeError("no <b>model</b>")
 
     stepper = round_stepper(sampler=broken, num_rounds=2)
     ask_controls(stepper)[2].click()
     assert "RuntimeError: no &lt;b&gt;model&lt;/b&gt;" in stepper.picture.value
-    lab = reward_lab("fine", "1", explain=explain)
+    lab = reward_lab("fine", "1")
     lab.controls["reply"].value = "break"
     assert "RuntimeError: cannot &lt;b&gt;score" in lab.picture.value
     lab.controls["reply"].value = "fine again"
     assert "RuntimeError" not in lab.picture.value
 
 
-def test_reward_lab_scores_both_ways():
-    lab = reward_lab("48", "48", explain=explain)
+def test_reward_lab_scores_both_ways(monkeypatch):
+    monkeypatch.setattr(reference, "explain", explain)
+    lab = reward_lab("48", "48")
     rows = [list(row) for row in lab.table(**lab.values).rows]
     assert rows == [["answer", "1", "0", "cause 48"], ["format", "0.5", "0.5", ""], ["sum", "1.5", "0.5", ""]]
     assert lab.picture.value.count("≠") == 2 and "cause 48" in lab.picture.value
@@ -268,7 +272,7 @@ def test_tree_follows_its_sliders():
     assert tree.picture.value.count("<circle") == 1 + 2 + 2 * 2
     tree.controls["m"].value = 1
     assert "0.71" not in tree.picture.value
-    other = branch_tree([trace((1.0,)), trace((0.0,), question="Another?")], advantage=lambda rewards: rewards)
+    other = branch_tree([trace((1.0,)), trace((0.0,), question="Another?")])
     assert len(other.controls["group"].options) == 2
 
 
@@ -296,13 +300,14 @@ def panels(text: str) -> dict:
     return {
         "stepper": round_stepper(group),
         "tree": branch_tree(group),
-        "lab": reward_lab(text, text, explain=explain),
+        "lab": reward_lab(text, text),
         "meter": context_meter(lambda *_: [Use(1, 1, 1, 1, 4, text)]),
     }
 
 
 @pytest.mark.parametrize("name", ["stepper", "tree", "lab", "meter"])
-def test_hostile_text_stays_text(name):
+def test_hostile_text_stays_text(monkeypatch, name):
+    monkeypatch.setattr(reference, "explain", explain)
     panel = panels(EVIL)[name]
     bundle = panel._repr_mimebundle_()
     for shown in (panel.picture.value, bundle["text/html"]):
@@ -323,7 +328,8 @@ def test_enormous_text_is_bounded(name):
 
 
 @pytest.mark.parametrize("name", ["stepper", "tree", "lab", "meter"])
-def test_mimebundle_has_a_view_for_every_reader(name):
+def test_mimebundle_has_a_view_for_every_reader(monkeypatch, name):
+    monkeypatch.setattr(reference, "explain", explain)
     panel = panels("plain $5$ text")[name]
     bundle = panel._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", VIEW}

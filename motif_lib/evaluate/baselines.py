@@ -30,21 +30,15 @@ class Budgets(Shown):
         rows, notes = [], []
         rounds = self.reports[-1]
         for report in self.reports:
-            ahead = "" if report is rounds else _points(report, rounds)
-            accuracy, interval = str(report.accuracy).split(" % ")
-            rows.append((report.name, accuracy, interval, f"{report.tokens_per_question:,.0f}", ahead))
+            ahead = "" if report is rounds else " ".join(compare(report, rounds).difference.points)
+            rows.append((report.name, *report.accuracy.cells, f"{report.tokens_per_question:,.0f}", ahead))
             notes += [f"{report.name}: {warning}" for warning in report.warnings]
         columns = ("", "%", "95 % interval", "tokens per question", f"{rounds.name} minus this, points")
         return Table(f"Equal budgets, {len(rounds.items)} questions", columns, rows, notes)
 
 
-def _points(report: Report, rounds: Report) -> str:
-    d = compare(report, rounds).difference
-    return f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-
-
-class _Fitting:
-    """Sends on the chats that leave room for the reply; the others get an empty, unfinished one."""
+class WindowGuard:
+    """A sampler that sends on the chats that leave room for the reply; the others get an empty, unfinished one."""
 
     def __init__(self, make_sampler: MakeSampler, max_new_tokens: int, fits: set[str]):
         self.fits, self.max_new_tokens = fits, max_new_tokens
@@ -101,7 +95,7 @@ def budget_matched(
 
     one = run("one_round", "1 round", make_sampler(budget))
     long = run(
-        "long_round", f"1 round, {n} x tokens", _Fitting(make_sampler, n * budget, _fits(one, n * budget, window))
+        "long_round", f"1 round, {n} x tokens", WindowGuard(make_sampler, n * budget, _fits(one, n * budget, window))
     )
     votes = run("vote", "1 round", (make_voter or make_sampler)(budget), samples=n)
     rounds = run("rounds", f"{n} rounds", make_sampler(budget), rounds=n)

@@ -57,11 +57,10 @@ class Comparison(Shown):
 
     def table(self) -> Table:
         """Both accuracies and their difference in points."""
-        rows = [(name, *str(estimate).split(" % ")) for name, estimate in zip(self.names, self.accuracies, strict=True)]
-        d = self.difference
-        rows.append(("difference, points", f"{100 * d.value:+.1f}", f"[{100 * d.low:+.1f}, {100 * d.high:+.1f}]"))
+        rows = [(name, *estimate.cells) for name, estimate in zip(self.names, self.accuracies, strict=True)]
+        rows.append(("difference, points", *self.difference.points))
         counts = f"{self.names[0]} alone ahead on {self.only_a}, {self.names[1]} alone on {self.only_b}"
-        notes = [self.verdict, f"{d.n} questions in both: {counts}; {self.test}: p = {self.p_value:.3g}."]
+        notes = [self.verdict, f"{self.difference.n} questions in both: {counts}; {self.test}: p = {self.p_value:.3g}."]
         if self.unpaired:
             notes.append(f"{self.unpaired} questions stand in only one report: left out.")
         return Table("Paired comparison", ("", "%", "95 % interval"), rows, notes)

@@ -32,9 +32,8 @@ class Probe(Shown):
         """Accuracy with each note, and its paired difference from the model's own."""
         own, rows = self.reports["own"], []
         for kind, report in self.reports.items():
-            d = compare(own, report).difference
-            apart = "" if report is own else f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-            rows.append((f"{kind} note", *str(report.accuracy).split(" % "), apart))
+            apart = "" if report is own else " ".join(compare(own, report).difference.points)
+            rows.append((f"{kind} note", *report.accuracy.cells, apart))
         columns = ("last round sees", "%", "95 % interval", "minus own, points")
         return Table(f"Carry-over probe, {len(own.items)} questions", columns, rows, own.warnings)
 

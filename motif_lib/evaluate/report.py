@@ -57,7 +57,7 @@ class Report(Shown):
 
     @classmethod
     def from_records(cls, settings: dict[str, Any], records: Sequence[store.Record]) -> Report:
-        """Gather the lines of `items.jsonl`: `settings["samples"]` following ones belong to one question."""
+        """Gather the lines of `items.jsonl`: `settings["samples"]` consecutive lines belong to one question."""
         k = settings["samples"]
         items = tuple(_item(records[i : i + k]) for i in range(0, len(records), k))
         return cls(settings["name"], settings, items)
@@ -126,17 +126,17 @@ class Report(Shown):
     @property
     def warnings(self) -> list[str]:
         """What a reader of the accuracy must know."""
-        found, width = [], self.accuracy.width
+        warnings, width = [], self.accuracy.width
         if width > WIDE:
-            found.append(
+            warnings.append(
                 f"Few questions ({len(self.items)}): the interval is {100 * width:.0f} points wide, "
                 "smaller differences cannot be seen."
             )
         if self.ungradable:
-            found.append(f"{self.ungradable} of {self._replies} answers cannot be graded: counted as wrong.")
+            warnings.append(f"{self.ungradable} of {self._replies} answers cannot be graded: counted as wrong.")
         if self.no_room:
-            found.append(f"{self.no_room} of {self._replies} prompts do not fit the window: counted as wrong.")
-        return found
+            warnings.append(f"{self.no_room} of {self._replies} prompts do not fit the window: counted as wrong.")
+        return warnings
 
     @property
     def _replies(self) -> int:
@@ -149,7 +149,7 @@ class Report(Shown):
         if k > 1:
             rows += [(f"pass@{k}", self.pass_at_k(k)), (f"majority of {k}", self.voted().accuracy)]
         rows += [(f"{key} {value}", estimate) for key in self._keys() for value, estimate in self.by(key).items()]
-        cells = [(label, *str(estimate).split(" % "), str(estimate.n)) for label, estimate in rows]
+        cells = [(label, *estimate.cells, str(estimate.n)) for label, estimate in rows]
         per_correct = f"{self.tokens_per_correct:,.0f}" if math.isfinite(self.tokens_per_correct) else "none correct"
         cost = (
             f"Tokens per question: {self.tokens_per_question:,.0f} generated, "

@@ -86,21 +86,19 @@ class Robustness(Shown):
 
     def table(self) -> Table:
         """Accuracy on each kind, and its paired difference from the original."""
-        rows = [("original", *str(self.original.accuracy).split(" % "), "")]
-        for kind, found in self.comparisons.items():
-            d = found.difference
-            drop = f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-            rows.append((kind, *str(found.accuracies[1]).split(" % "), drop))
+        rows = [("original", *self.original.accuracy.cells, "")]
+        for kind, comparison in self.comparisons.items():
+            rows.append((kind, *comparison.accuracies[1].cells, " ".join(comparison.difference.points)))
         columns = ("", "%", "95 % interval", "minus original, points")
-        notes = [f"{kind}: {_shown(found)}." for kind, found in self.comparisons.items()]
+        notes = [f"{kind}: {_shown(comparison)}." for kind, comparison in self.comparisons.items()]
         title = f"{self.original.name or 'Robustness'}, {len(self.original.items)} questions"
         return Table(title, columns, rows, notes + self.original.warnings)
 
 
-def _shown(found: Comparison) -> str:
-    if not found.conclusive:
+def _shown(comparison: Comparison) -> str:
+    if not comparison.conclusive:
         return "no difference shown"
-    return "a drop is shown" if found.difference.value < 0 else "a gain is shown"
+    return "a drop is shown" if comparison.difference.value < 0 else "a gain is shown"
 
 
 def robustness(

@@ -13,7 +13,7 @@ RESAMPLES = 9_999
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share with its 95 % interval, over `n` questions."""
+    """A share, or a difference of two shares, with its 95 % interval, over `n` questions."""
 
     value: float
     low: float
@@ -25,13 +25,23 @@ class Estimate:
         return self.high - self.low
 
     @property
+    def cells(self) -> tuple[str, str]:
+        """A share in percent and its interval, for two cells of a table: `("37.6", "[33.5, 41.9]")`."""
+        return f"{100 * self.value:.1f}", f"[{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+    @property
+    def points(self) -> tuple[str, str]:
+        """A difference in percentage points and its interval: `("+1.9", "[-1.8, +5.6]")`."""
+        return f"{100 * self.value:+.1f}", f"[{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+
+    @property
     def short(self) -> str:
         """In whole percent, for tables of many columns: `38 [34, 42]`."""
         return f"{100 * self.value:.0f} [{100 * self.low:.0f}, {100 * self.high:.0f}]"
 
     def __str__(self) -> str:
         """In percent: `37.6 % [33.5, 41.9]`."""
-        return f"{100 * self.value:.1f} % [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return " % ".join(self.cells)
 
 
 def wilson(successes: int, n: int) -> Estimate:

@@ -43,7 +43,7 @@ def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> 
 
     def speed(way: str, model: Any, batch: int, tokens_per_second: float) -> Speed:
         per_token = Shape.of(model.config).cache_bytes(model.dtype.itemsize)
-        floor = batch * bandwidth / (weight_bytes(model) + batch * held * per_token)
+        floor = batch * bandwidth / (bytes_read(model) + batch * held * per_token)
         return Speed(way, batch, tokens_per_second, floor)
 
     loop = one_by_one(trainer.policy, own, prompts[: min(batches)])
@@ -178,7 +178,7 @@ def measure_bandwidth(device: Any, repeats: int = 5) -> float:
     return max(rate(copy) for _ in range(repeats))
 
 
-def weight_bytes(model: Any) -> int:
+def bytes_read(model: Any) -> int:
     """Bytes of weights that a decoding step reads: all but an input embedding that is not the output's too."""
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     skipped = embedding.weight if head is None or embedding.weight is not head.weight else None

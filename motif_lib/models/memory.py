@@ -77,7 +77,7 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GpuMemory:
     """Bytes by what they are for. Rollout and update are not held at the same time: the larger one counts.
 
     Args:
@@ -111,9 +111,9 @@ def weight_bytes(shape: Shape, four_bit: bool = False) -> float:
     return shape.matrices * (FOUR_BIT if four_bit else 2) + shape.tables * 2
 
 
-def to_load(shape: Shape, four_bit: bool = False) -> Estimate:
+def to_load(shape: Shape, four_bit: bool = False) -> GpuMemory:
     """To hold a model and generate a little."""
-    return Estimate(weight_bytes(shape, four_bit))
+    return GpuMemory(weight_bytes(shape, four_bit))
 
 
 def to_train(
@@ -125,7 +125,7 @@ def to_train(
     update_rows: int,
     budget: int,
     graph: bool = True,
-) -> Estimate:
+) -> GpuMemory:
     """To train by GRPO with gradient checkpointing.
 
     Args:
@@ -145,7 +145,7 @@ def to_train(
     logits = update_rows * budget * shape.vocab * (2 + 4 + 4)  # 16-bit, float32, and its gradient
     buffers = rollout_rows * (window * shape.cache_bytes() + shape.vocab * 2)
     prompts = rollout_rows * (window - budget) * shape.cache_bytes()  # read into a cache of their own, then copied
-    return Estimate(
+    return GpuMemory(
         weight_bytes(shape, four_bit),
         adapter,
         shape.matrices * 2 + buffers if graph else 0.0,
@@ -154,7 +154,7 @@ def to_train(
     )
 
 
-def for_recipe(recipe: Any, args: Any, shape: Shape) -> Estimate:
+def for_recipe(recipe: Any, args: Any, shape: Shape) -> GpuMemory:
     """To train by a `Recipe`, whose `MotifConfig` is `args`, a model of this shape."""
     rows = args.per_device_train_batch_size * args.steps_per_generation
     later = rows * args.num_trajectories if args.num_rounds > 1 else rows
@@ -179,10 +179,10 @@ def check_fits(name: str, shape: Shape, four_bit: bool, free: int) -> None:
     need = to_load(shape, four_bit).total
     if need <= free:
         return
-    found = f"{name} needs about {need / GIB:.1f} GiB of GPU memory, {free / GIB:.1f} GiB are free"
+    short = f"{name} needs about {need / GIB:.1f} GiB of GPU memory, {free / GIB:.1f} GiB are free"
     packed = to_load(shape, True).total
     if not four_bit and packed <= free:
-        raise RuntimeError(f"{found}: load it in 4-bit ({packed / GIB:.1f} GiB)")
+        raise RuntimeError(f"{short}: load it in 4-bit ({packed / GIB:.1f} GiB)")
     fitting = [preset for preset, other in PRESETS.items() if to_load(other, True).total <= free]
     advice = f"the largest preset that fits is {fitting[-1]} in 4-bit" if fitting else "free some, or use a CPU"
-    raise RuntimeError(f"{found}: {advice}")
+    raise RuntimeError(f"{short}: {advice}")

@@ -7,17 +7,15 @@ reference code's own version is in `reference`.)
 
 from __future__ import annotations
 
-from motif_lib.protocol import TAGS
+from motif_lib.protocol import REPLY_TAGS
 
 STRICT, SOFT, TAG = 0.5, 0.5, 0.125  # weights in the reference code; TAG is for each of the four tags
-
-FORMAT_TAGS = TAGS[:4]  # <reasoning> </reasoning> <answer> </answer>, in their order
 
 
 def is_soft(text: str) -> bool:
     """A complete reasoning block and after it a complete answer block, with anything around them."""
     position = 0
-    for tag in FORMAT_TAGS:
+    for tag in REPLY_TAGS:
         position = text.find(tag, position)
         if position < 0:
             return False
@@ -27,10 +25,10 @@ def is_soft(text: str) -> bool:
 
 def is_strict(text: str) -> bool:
     """The two blocks and nothing else: each tag once, in order, both blocks filled, only white space outside them."""
-    if not is_soft(text) or tags_once(text) != len(FORMAT_TAGS):
+    if not is_soft(text) or tags_once(text) != len(REPLY_TAGS):
         return False
     outside = []
-    for tag in FORMAT_TAGS:
+    for tag in REPLY_TAGS:
         before, _, text = text.partition(tag)
         outside.append(before.strip())
     before, reasoning, between, answer = outside
@@ -39,7 +37,7 @@ def is_strict(text: str) -> bool:
 
 def tags_once(text: str) -> int:
     """How many of the four tags occur exactly once."""
-    return sum(text.count(tag) == 1 for tag in FORMAT_TAGS)
+    return sum(text.count(tag) == 1 for tag in REPLY_TAGS)
 
 
 def completion_text(completion: str | list[dict[str, str]]) -> str:

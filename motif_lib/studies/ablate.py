@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from math import hypot
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -22,7 +21,7 @@ from motif_lib.carry import CARRIES, Carry, capped
 from motif_lib.evaluate.statistics import CONFIDENCE, Estimate, wilson
 from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import load_tokenizer
-from motif_lib.records import Question
+from motif_lib.records import Question, read_lines, to_lines
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.studies.demo import evaluate_run
@@ -56,15 +55,15 @@ class Grid:
 
     def cells(self, switch: str) -> dict[str, dict[str, Any]]:
         """By the name of each cell of a switch, all its settings; the cell that changes nothing is `base`."""
-        found = {}
+        cells = {}
         for value in self.switches[switch]:
             settings = value if isinstance(value, dict) else {switch: value}
             if missing := [key for key in settings if key not in self.base]:
                 raise ValueError(f"{missing[0]} is varied, but not in base: give its usual value there")
             changes = {key: given for key, given in settings.items() if given != self.base[key]}
             name = ", ".join(f"{key}={given}" for key, given in changes.items())
-            found[name or BASE] = {**self.base, **settings}
-        return found
+            cells[name or BASE] = {**self.base, **settings}
+        return cells
 
     def all_cells(self) -> dict[str, dict[str, Any]]:
         """The untrained model, the base, and every other cell once."""
@@ -75,7 +74,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Result:
+class CellResult:
     """One cell of one seed: `right` of `total` questions, asked in `rounds` rounds, at `tokens` a question."""
 
     seed: int
@@ -100,7 +99,7 @@ def load_grid(name: str | Path) -> Grid:
     return grid
 
 
-def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) -> list[Result]:
+def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) -> list[CellResult]:
     """Train and evaluate every cell with every seed; returns and writes the results.
 
     Raises:
@@ -115,14 +114,14 @@ def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) 
         for cell, settings in grid.all_cells().items():
             folder = out / f"seed{seed}" / re.sub(r"[^\w=.-]+", "_", cell)
             results += _run_cell(grid, recipe, cell, settings, folder, seed, questions)
-            write_text(out / "results.jsonl", "".join(json.dumps(asdict(result)) + "\n" for result in results))
+            write_text(out / "results.jsonl", to_lines(results))
     write_results(grid, results, out)
     return results
 
 
 def _run_cell(
     grid: Grid, recipe: Recipe, cell: str, settings: dict[str, Any], folder: Path, seed: int, questions: list[Question]
-) -> list[Result]:
+) -> list[CellResult]:
     carry = _carry(settings, recipe, grid.note_tokens)
     recipe = _with(recipe, settings)
     title = f"{cell}, seed {seed}"
@@ -133,7 +132,7 @@ def _run_cell(
     for rounds in grid.rounds or [recipe.config(folder).num_rounds]:
         report = evaluate_run(recipe, adapter, questions, folder / f"test-{rounds}", title, seed, rounds, carry)
         right = sum(item.hits for item in report.items)
-        results.append(Result(seed, cell, settings, rounds, right, len(report.items), report.tokens_per_question))
+        results.append(CellResult(seed, cell, settings, rounds, right, len(report.items), report.tokens_per_question))
     return results
 
 
@@ -149,7 +148,7 @@ def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) ->
     return capped(carry, load_tokenizer(recipe.model, recipe.load.get("revision")), note_tokens)
 
 
-def over_seeds(results: Sequence[Result]) -> Estimate:
+def over_seeds(results: Sequence[CellResult]) -> Estimate:
     """Mean accuracy over seeds. Its 95 % interval is the wider, at each end, of two: Student's over the seeds, and
     Wilson's over all their questions, which is all there is for a single seed."""
     shares = [result.right / result.total for result in results]
@@ -166,20 +165,22 @@ def _half_width(values: Sequence[float]) -> float:
     return float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / n**0.5 if n > 1 else 0.0
 
 
-def minus_base(results: Sequence[Result], bases: Sequence[Result]) -> Estimate:
+def minus_base(results: Sequence[CellResult], bases: Sequence[CellResult]) -> Estimate:
     """Mean difference from the base, seed by seed. Its 95 % interval is the wider, at each end, of two: Student's over
     the seeds, and Newcombe's (1998) from the Wilson intervals of all questions, as if they were not paired."""
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
     usual = {r.seed: r.right / r.total for r in bases}
     apart = [r.right / r.total - usual[r.seed] for r in results]
     mine, other = ([sum(r.right for r in rs), sum(r.total for r in rs)] for rs in (results, bases))
-    a, b = wilson(*mine), wilson(*other)
+    pooled = mine[0] / mine[1] - other[0] / other[1]
+    low, high = confint_proportions_2indep(*mine, *other, method="newcomb", compare="diff", alpha=1 - CONFIDENCE)
     mean, half = fmean(apart), _half_width(apart)
-    below = max(half, hypot(a.value - a.low, b.high - b.value))
-    above = max(half, hypot(a.high - a.value, b.value - b.low))
-    return Estimate(mean, max(-1, mean - below), min(1, mean + above), a.n)
+    below, above = max(half, pooled - low), max(half, high - pooled)
+    return Estimate(mean, max(-1, mean - below), min(1, mean + above), mine[1])
 
 
-def results_table(grid: Grid, results: Sequence[Result]) -> Table:
+def results_table(grid: Grid, results: Sequence[CellResult]) -> Table:
     """A row for each cell and number of rounds asked."""
     rows = []
     for cell in grid.all_cells():
@@ -188,17 +189,15 @@ def results_table(grid: Grid, results: Sequence[Result]) -> Table:
             # by default every cell is asked as it was trained, the base with its own n
             bases = [r for r in results if r.cell == BASE and (r.rounds == rounds or not grid.rounds)]
             tokens = f"{fmean(r.tokens for r in mine):.0f}"
-            accuracy, interval = str(over_seeds(mine)).split(" % ")
             by_seed = ", ".join(f"{100 * r.right / r.total:.1f}" for r in mine)
-            d = minus_base(mine, bases)
-            apart = "" if cell == BASE else f"{100 * d.value:+.1f} [{100 * d.low:+.1f}, {100 * d.high:+.1f}]"
-            rows.append((cell, str(rounds), accuracy, interval, apart, tokens, by_seed))
+            apart = "" if cell == BASE else " ".join(minus_base(mine, bases).points)
+            rows.append((cell, str(rounds), *over_seeds(mine).cells, apart, tokens, by_seed))
     seeds = len({r.seed for r in results})
     columns = ("", "n", "%", "95 % interval", "minus base, points", "tokens a question", "by seed")
     return Table(f"One switch at a time, {seeds} seeds, {grid.questions} questions each", columns, rows)
 
 
-def figure(grid: Grid, results: Sequence[Result]) -> Any:
+def figure(grid: Grid, results: Sequence[CellResult]) -> Any:
     """Accuracy of every cell with its interval, by switch: each asked as it was trained, or with the first n."""
     shown: dict[str, list[tuple[str, float, float, float]]] = {}
     for switch in grid.switches:
@@ -211,12 +210,12 @@ def figure(grid: Grid, results: Sequence[Result]) -> Any:
     return plots.intervals(shown, reference=untrained, reference_name=UNTRAINED)
 
 
-def _first_asked(results: Sequence[Result], cell: str) -> list[Result]:
+def _first_asked(results: Sequence[CellResult], cell: str) -> list[CellResult]:
     mine = [result for result in results if result.cell == cell]
     return [result for result in mine if result.rounds == mine[0].rounds]
 
 
-def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
+def write_results(grid: Grid, results: Sequence[CellResult], out: Path) -> None:
     """Print and save table and figure."""
     from rich import print
 
@@ -226,6 +225,6 @@ def write_results(grid: Grid, results: Sequence[Result], out: Path) -> None:
     print(table)
 
 
-def read_results(path: str | Path) -> list[Result]:
+def read_results(path: str | Path) -> list[CellResult]:
     """The lines of a `results.jsonl`."""
-    return [Result(**json.loads(line)) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return [CellResult(**json.loads(line)) for line in read_lines(path)]

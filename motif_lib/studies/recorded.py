@@ -22,16 +22,15 @@ from motif_lib.models.load import TINY
 RECORDED = PACKAGE / "assets" / "recorded"
 KEPT = {
     "demo": [
-        *(
-            "settings.json",
-            "table.txt",
-            "*.png",
-            "*/test/*",
-            "*/settings.json",
-            "*/metrics.jsonl",
-            "motif-*/traces.jsonl",
-        ),
-        *("*/adapter/adapter_model.safetensors", "*/adapter/adapter_config.json"),
+        "settings.json",
+        "table.txt",
+        "*.png",
+        "*/test/*",
+        "*/settings.json",
+        "*/metrics.jsonl",
+        "motif-*/traces.jsonl",
+        "*/adapter/adapter_model.safetensors",
+        "*/adapter/adapter_config.json",
     ],
     "experiment": ["settings.json", "results.jsonl", "table.txt", "*.png"],
     "ablation": ["settings.json", "results.jsonl", "table.txt", "*.png"],
@@ -47,13 +46,13 @@ def kept_files(runs: Path) -> Iterator[Path]:
     """
     for name, patterns in KEPT.items():
         for pattern in patterns:
-            found = sorted((runs / name).glob(pattern))
-            if not found:
+            files = sorted((runs / name).glob(pattern))
+            if not files:
                 raise FileNotFoundError(f"{runs / name} has no {pattern}: finish that run first")
-            yield from (path.relative_to(runs) for path in found)
+            yield from (path.relative_to(runs) for path in files)
 
 
-def record(runs: str | Path, out: str | Path = RECORDED) -> list[Path]:
+def keep_runs(runs: str | Path, out: str | Path = RECORDED) -> list[Path]:
     """Replace `out` by the kept files of `runs`; returns them. All runs have to be complete."""
     runs, out = Path(runs), Path(out)
     files = list(kept_files(runs))
@@ -73,5 +72,5 @@ def _name_base(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    for path in record(sys.argv[1]):
+    for path in keep_runs(sys.argv[1]):
         print(path)

@@ -19,7 +19,7 @@ from statistics import fmean
 
 from motif_lib.evaluate import Report
 from motif_lib.files import write_text
-from motif_lib.records import Question
+from motif_lib.records import Question, read_lines, to_lines
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.studies.demo import METHODS, TEST_SIZE, evaluate_run
@@ -32,7 +32,7 @@ SHARE = 0.15  # abstract of the paper: "only 15% of samples"
 
 
 @dataclass(frozen=True)
-class Result:
+class SeedResult:
     """Accuracy of one checkpoint: `questions` training questions seen (0 is the base), `right` of `total` answered."""
 
     seed: int
@@ -42,7 +42,7 @@ class Result:
     total: int
 
 
-def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None) -> list[Result]:
+def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None) -> list[SeedResult]:
     """Train every method with every seed and evaluate its checkpoints; returns and writes the results."""
     recipe = recipe or load_recipe("cpu")
     steps = max(1, round(SHARE * recipe.train["max_steps"]))
@@ -54,46 +54,46 @@ def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Re
         for name, changes in METHODS.items():
             folder = out / f"seed{seed}" / name.lower().replace(" ", "-")
             results += _run_method(recipe.with_train(**changes), folder, name, seed, questions)
-            write_text(out / "results.jsonl", "".join(json.dumps(asdict(result)) + "\n" for result in results))
+            write_text(out / "results.jsonl", to_lines(results))
     write_results(results, out, time.perf_counter() - started)
     return results
 
 
-def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[Result]:
+def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[SeedResult]:
     if not train_run(recipe, folder, seed, title=f"{name}, seed {seed}"):
         raise SystemExit("Stopped; the same command goes on from here.")
     per_step = recipe.config(folder).questions_per_step
-    found = {step_of(path): path for path in checkpoints(folder)}
+    adapters = {step_of(path): path for path in checkpoints(folder)}
     results = []
-    for step, adapter in [(0, None), *sorted(found.items())]:
+    for step, adapter in [(0, None), *sorted(adapters.items())]:
         title = f"{name}, seed {seed}, step {step}"
         report = evaluate_run(recipe, adapter, questions, folder / f"test-{step}", title, seed)
         results.append(_result(report, seed, name, step * per_step))
     return results
 
 
-def _result(report: Report, seed: int, method: str, questions: int) -> Result:
-    return Result(seed, method, questions, sum(item.hits for item in report.items), len(report.items))
+def _result(report: Report, seed: int, method: str, questions: int) -> SeedResult:
+    return SeedResult(seed, method, questions, sum(item.hits for item in report.items), len(report.items))
 
 
-def methods_of(results: Sequence[Result]) -> list[str]:
+def methods_of(results: Sequence[SeedResult]) -> list[str]:
     """The methods in order."""
     return list(dict.fromkeys(r.method for r in results))
 
 
-def by_seed(results: Sequence[Result], method: str, questions: int) -> list[float]:
+def by_seed(results: Sequence[SeedResult], method: str, questions: int) -> list[float]:
     """The accuracy of each seed."""
     return [r.right / r.total for r in results if r.method == method and r.questions == questions]
 
 
-def curve(results: Sequence[Result], method: str) -> list[tuple[int, float, float, float]]:
+def curve(results: Sequence[SeedResult], method: str) -> list[tuple[int, float, float, float]]:
     """For each number of training questions: mean, lowest and highest accuracy of the seeds."""
     asked = sorted({r.questions for r in results if r.method == method})
-    found = [(questions, by_seed(results, method, questions)) for questions in asked]
-    return [(questions, fmean(seeds), min(seeds), max(seeds)) for questions, seeds in found]
+    accuracies = [(questions, by_seed(results, method, questions)) for questions in asked]
+    return [(questions, fmean(seeds), min(seeds), max(seeds)) for questions, seeds in accuracies]
 
 
-def results_table(results: Sequence[Result]) -> Table:
+def results_table(results: Sequence[SeedResult]) -> Table:
     """A row for each number of questions; in a cell the mean over seeds and the range of the seeds."""
     methods, rows = methods_of(results), []
     for questions in sorted({r.questions for r in results}):
@@ -105,7 +105,7 @@ def results_table(results: Sequence[Result]) -> Table:
     return Table("Accuracy in %: mean (range over seeds) by training questions", ("questions", *methods), rows)
 
 
-def answers(results: Sequence[Result]) -> list[str]:
+def answers(results: Sequence[SeedResult]) -> list[str]:
     """Does MOTIF with 15 % of the questions reach GRPO with all of them, in each seed?"""
     most = max(r.questions for r in results)
     few = min((r.questions for r in results if r.questions), key=lambda q: abs(q - SHARE * most))
@@ -118,7 +118,7 @@ def answers(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def write_results(results: Sequence[Result], out: Path, seconds: float) -> None:
+def write_results(results: Sequence[SeedResult], out: Path, seconds: float) -> None:
     """Print and save table, answers and figure."""
     from rich import print
 
@@ -131,7 +131,6 @@ def write_results(results: Sequence[Result], out: Path, seconds: float) -> None:
     print(text)
 
 
-def read_results(path: str | Path) -> list[Result]:
+def read_results(path: str | Path) -> list[SeedResult]:
     """The lines of a `results.jsonl`."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return [Result(**json.loads(line)) for line in lines]
+    return [SeedResult(**json.loads(line)) for line in read_lines(path)]

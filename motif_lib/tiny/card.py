@@ -25,9 +25,9 @@ tags: [motif, ledger, teaching]
 
 A Qwen2 of {parameters:.2f} M parameters with a window of {window} tokens, for learning how MOTIF works on a CPU.
 It knows one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several habits, good and bad
-(`motif_lib.tiny.habits`); RL has to find out which of them pay. It is no use for anything else, and its text must not
-be trusted. Its notes often name the wrong thing, stamps for books: no answer depends on that word, and the training is
-too short to teach the model to copy it. The totals and the days are mostly right.
+(`motif_lib.tiny.pretraining_examples`); RL has to find out which of them pay. It is no use for anything else, and its
+text must not be trusted. Its notes often name the wrong thing, stamps for books: no answer depends on that word, and
+the training is too short to teach the model to copy it. The totals and the days are mostly right.
 
 Made by `motif tiny make --seed {seed}` from {examples:,} synthetic examples in {steps} steps, last loss {loss:.4f}
 nats a reply token (the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is

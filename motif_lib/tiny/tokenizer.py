@@ -15,7 +15,7 @@ from transformers import Qwen2Tokenizer
 
 from motif_lib import protocol
 from motif_lib.tasks.ledger import DAYS
-from motif_lib.tiny.habits import example
+from motif_lib.tiny.pretraining_examples import example
 
 VOCABULARY = 512  # all of it, tags and special tokens included
 END_OF_TURN, PADDING = "<|im_end|>", "<|endoftext|>"

@@ -1,7 +1,7 @@
 """Pretrain motif-tiny: a Qwen2 of 1.25 M parameters that knows Ledger's arithmetic and has no idea which habit pays.
 
-Plain supervised training on `habits.example`; CPU or GPU. The GSM8K of the paper has nothing to do with this: it
-stands in for the pretraining that Qwen2.5 already has.
+Plain supervised training on `pretraining_examples.example`; CPU or GPU. The GSM8K of the paper has nothing to do with
+this: it stands in for the pretraining that Qwen2.5 already has.
 
     motif tiny make --out my-tiny
 
@@ -28,7 +28,7 @@ from transformers import (
     set_seed,
 )
 
-from motif_lib.tiny.habits import example
+from motif_lib.tiny.pretraining_examples import example
 from motif_lib.tiny.tokenizer import VOCABULARY, build_tokenizer
 
 WINDOW = 320

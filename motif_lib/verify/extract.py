@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from motif_lib.protocol import TAGS, read_answer
+from motif_lib.protocol import REPLY_TAGS, read_answer
 
 MAX_REPLY = 20_000  # characters read from the end of a reply: the final answer stands last
 MAX_CLAIM = 1_000  # characters; the longest gold of GSM8K, MATH-500 and AIME 2024 has 53
@@ -35,7 +35,7 @@ def boxes(text: str) -> list[str]:
 
 def answer_text(reply: str) -> tuple[str | None, bool]:
     """The text in which the reply answers, and whether it stood in an answer tag; `(None, True)` if there is none."""
-    if not any(tag in reply for tag in TAGS[:4]):
+    if not any(tag in reply for tag in REPLY_TAGS):
         return reply[-MAX_REPLY:], False
     return read_answer(reply[-MAX_REPLY:]), True
 

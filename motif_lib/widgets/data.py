@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from motif_lib.records import Reply, Trace, Trajectory
+from motif_lib.rewards.future import mean_outcome
 
 Outcome = Callable[[Trajectory], float | None]
 
@@ -77,15 +78,14 @@ def plan(costs: Costs, steps: int, budget: int, window: int, rounds: int) -> lis
     return uses
 
 
-def uses_of(replies: Sequence[Reply], budget: int, window: int, count: Callable[[str], int] | None = None) -> list[Use]:
+def uses_of(replies: Sequence[Reply], budget: int, window: int) -> list[Use]:
     """How recorded replies fill a window, and what of them a smaller budget or window would have lost.
 
-    Args:
-        count: tokens of a text. Without it the note's tokens are estimated by its share of the prompt's characters.
+    The note's tokens are estimated by its share of the prompt's characters.
     """
     uses, carried = [], ""
     for reply in replies:
-        note = min(reply.prompt_tokens, count(carried) if count else _share(carried, reply))
+        note = min(reply.prompt_tokens, _share(carried, reply))
         overflow = max(0, reply.prompt_tokens - window)
         kept = min(reply.tokens, max(0, min(budget, window - reply.prompt_tokens)))
         cut = kept < reply.tokens or not reply.finished
@@ -119,12 +119,6 @@ class Branch:
         return None if self.future is None else self.future + self.bonus
 
 
-def mean_known(values: Iterable[float | None]) -> float | None:
-    """Mean of the values that are not None; None if there is none."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
 def advantages(rewards: Sequence[float], scale: bool = True, eps: float = 1e-4) -> list[float]:
     """`grpo.group_advantages` of one group, (m,) -> (m,), without torch; m >= 2."""
     mean = statistics.fmean(rewards)
@@ -145,30 +139,29 @@ def cut(trace: Trace, k: int, n: int, outcome: Outcome | None = None) -> Branch:
         whole = len(trajectory.replies) <= n
         trajectories.append(short)
         outcomes.append(recorded if whole else outcome(short) if outcome else None)
-    future = mean_known(trace.outcomes)
+    future = mean_outcome(trace.outcomes)
     bonus = 0.0 if future is None or trace.reward is None else trace.reward - future
-    return Branch(tuple(trajectories), tuple(outcomes), mean_known(outcomes), bonus)
+    return Branch(tuple(trajectories), tuple(outcomes), mean_outcome(outcomes), bonus)
 
 
-def grow(
+def build_tree(
     traces: Sequence[Trace],
     m: int,
     k: int,
     n: int,
     outcome: Outcome | None = None,
-    advantage: Callable[[Sequence[float]], Sequence[float]] = advantages,
 ) -> list[Branch]:
     """The m x k x n tree of one group: outcomes -> rewards -> advantages, over the replies whose reward is known."""
     branches = [cut(trace, k, n, outcome) for trace in traces[:m]]
     rewards = [branch.reward for branch in branches if branch.reward is not None]
-    known = iter(advantage(rewards) if len(rewards) > 1 else [None] * len(rewards))
+    known = iter(advantages(rewards) if len(rewards) > 1 else [None] * len(rewards))
     return [replace(branch, advantage=next(known)) if branch.reward is not None else branch for branch in branches]
 
 
 def groups(traces: Iterable[Trace]) -> list[list[Trace]]:
     """Traces of the same question and training step, in the order in which they were recorded."""
-    found: dict[tuple[int | None, str, str], list[Trace]] = {}
+    by_question: dict[tuple[int | None, str, str], list[Trace]] = {}
     for trace in traces:
         question = trace.trajectories[0].question
-        found.setdefault((trace.step, question.id, question.text), []).append(trace)
-    return list(found.values())
+        by_question.setdefault((trace.step, question.id, question.text), []).append(trace)
+    return list(by_question.values())

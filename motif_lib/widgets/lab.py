@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import ipywidgets as W
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from motif_lib.rewards.reference import Explanation
 
 PASTED = 50_000  # characters of a reply that a text field can still edit
-
-Explain = Callable[[str, str, str], "Explanation"]
 
 
 def rows_of(explained: Explanation) -> list[tuple[str, str, str, str]]:
@@ -44,9 +41,7 @@ def scores_table(explained: Explanation) -> StaticTable:
     return StaticTable("Reward lab", ("reward", "ours", "reference", "why they differ"), rows_of(explained))
 
 
-def reward_lab(
-    reply: str = "", gold: str = "", task: str = "gsm8k", *, tasks: tuple[str, ...] = (), explain: Explain | None = None
-) -> Panel:
+def reward_lab(reply: str = "", gold: str = "", task: str = "gsm8k", *, tasks: tuple[str, ...] = ()) -> Panel:
     """Score any reply by our rewards and by the reference code's.
 
     Args:
@@ -54,11 +49,9 @@ def reward_lab(
         gold: the gold answer at first.
         task: task whose rules apply.
         tasks: tasks to choose from, where there is a choice.
-        explain: `(reply, gold, task)` -> an `Explanation`; `rewards.reference.explain` if not given.
     """
     from motif_lib.rewards import reference
 
-    scores_of = explain or reference.explain
     wide = W.Layout(width="min(100%, 700px)", height="150px")
     controls = {
         "reply": hint(
@@ -71,6 +64,6 @@ def reward_lab(
     rows = [controls["reply"], row(controls["gold"], controls["task"]), how]
 
     def explained(values: dict[str, str]) -> Explanation:
-        return scores_of(values["reply"], values["gold"], values["task"])
+        return reference.explain(values["reply"], values["gold"], values["task"])
 
     return Panel(controls, lambda **v: render_scores(explained(v)), lambda **v: scores_table(explained(v)), rows)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from motif_lib.protocol import CONTROL
 
 LIMIT = 6_000  # characters of one text in a live picture; more is slow to draw and nobody reads it
 BRIEF = 400  # characters of one text in a static table, which is stored in the notebook
 TOP_LEFT = "text-align: left; vertical-align: top"  # of a cell in a static table; Jupyter puts it right and middle
-
-# Control and direction characters would hide or reorder what is shown; a lone surrogate cannot be sent to the browser.
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 STYLE = """<style>
 .motif{color:var(--jp-content-font-color1,inherit);font:13px/1.5 var(--jp-content-font-family,system-ui,sans-serif);
@@ -49,7 +47,7 @@ def clean(text: object, limit: int = LIMIT) -> str:
     """Bounded text that any front end can take; characters that cannot be seen become U+FFFD. Not escaped."""
     text = str(text)
     more = len(text) - limit
-    return _UNSEEN.sub("\ufffd", text[:limit]) + (f" … ({more:,} more characters)" if more > 0 else "")
+    return CONTROL.sub("\ufffd", text[:limit]) + (f" … ({more:,} more characters)" if more > 0 else "")
 
 
 def one_line(text: str, limit: int = 70) -> str:

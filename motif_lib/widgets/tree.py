@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import ipywidgets as W
 
 from motif_lib.records import Reply, Trace
 from motif_lib.show.colours import round_colour
-from motif_lib.widgets.data import Branch, Outcome, advantages, groups, grow
+from motif_lib.widgets.data import Branch, Outcome, build_tree, groups
 from motif_lib.widgets.markup import StaticTable, number, one_line, safe, verdict
 from motif_lib.widgets.panel import Panel, hint, row, slider
 
@@ -108,7 +108,6 @@ def branch_tree(
     traces: Trace | Iterable[Trace],
     *,
     outcome: Outcome | None = None,
-    advantage: Callable[[Sequence[float]], Sequence[float]] = advantages,
 ) -> Panel:
     """See how outcomes become rewards and advantages, and how m, k and n change them, on recorded traces.
 
@@ -117,13 +116,12 @@ def branch_tree(
     Args:
         traces: one trace, or many; those of the same question and step form a group.
         outcome: judges a trajectory stopped early; without it the outcome of such a trajectory is unknown.
-        advantage: rewards of a group -> advantages; GRPO's by default.
     """
-    found = groups([traces] if isinstance(traces, Trace) else traces)
-    if not found:
+    by_question = groups([traces] if isinstance(traces, Trace) else traces)
+    if not by_question:
         raise ValueError("branch_tree got no traces: give at least one Trace")
-    m, k, n = _sizes(found)
-    names = [(f"{i}. {one_line(_question(group))}", i - 1) for i, group in enumerate(found, 1)]
+    m, k, n = _sizes(by_question)
+    names = [(f"{i}. {one_line(_question(group))}", i - 1) for i, group in enumerate(by_question, 1)]
     controls = {
         "group": hint(
             W.Dropdown(options=names, description="group", layout=W.Layout(width="min(100%, 640px)")), "question"
@@ -134,16 +132,16 @@ def branch_tree(
     }
 
     def branches(group: int, m: int, k: int, n: int) -> list[Branch]:
-        return grow(found[group], m, k, n, outcome, advantage)
+        return build_tree(by_question[group], m, k, n, outcome)
 
     rows = [controls["group"], row(controls["m"], controls["k"], controls["n"])]
     return Panel(controls, lambda **v: render_tree(branches(**v), v["n"]), lambda **v: tree_table(branches(**v)), rows)
 
 
-def _sizes(found: list[list[Trace]]) -> tuple[int, int, int]:
+def _sizes(groups_: list[list[Trace]]) -> tuple[int, int, int]:
     """The largest m, k and n in the data, as far as they can be drawn."""
-    traces = [trace for group in found for trace in group]
-    m = min(MAX_REPLIES, max(len(group) for group in found))
+    traces = [trace for group in groups_ for trace in group]
+    m = min(MAX_REPLIES, max(len(group) for group in groups_))
     k = min(MAX_BRANCHES, max(len(trace.trajectories) for trace in traces))
     return m, k, max(len(t.replies) for trace in traces for t in trace.trajectories)
 
