@@ -41,6 +41,7 @@ _HOMES = {
     "lora_config": "models.load",
     "MotifConfig": "training.config",
     "MotifTrainer": "training.trainer",
+    "motif_step": "step",
     "to_dataset": "training.trainer",
     "load_recipe": "training.recipe",
     "train_run": "training.runs",

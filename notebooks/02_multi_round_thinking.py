@@ -142,8 +142,8 @@ assert counting.calls == [100] * ROUNDS
 # One round of the budget against three rounds of the same budget each, on problems of 1 to 8 steps.
 #
 # *Predict, then run.* The model was pretrained on all kinds of habits: in a round that is not the last it most often
-# stops after a single step (`motif_lib.tiny.pretraining_examples`), and nobody has ever rewarded it. Where will three rounds win,
-# and where will they lose?
+# stops after a single step (`motif_lib.tiny.pretraining_examples`), and nobody has ever rewarded it. Where will three
+# rounds win, and where will they lose?
 
 # %%
 from motif_lib.show import plots

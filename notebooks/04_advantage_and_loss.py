@@ -49,8 +49,7 @@ model, tokenizer = load_model()
 # out from it.
 
 # %%
-from motif_lib.tasks.ledger import Ledger
-from motif_lib.tasks.ledger import note
+from motif_lib.tasks.ledger import Ledger, note
 
 problem = Ledger("Ann", "apples", ("buys", "loses", "finds", "sells"), (5, -3, 4, -2), (12, 17, 14, 18, 16))
 question = Question(problem.text, gold="16")
@@ -164,7 +163,7 @@ for size in (1, 4, 16, 64):
 # rolled out. Sixteen rewards of k = 4 from the same state:
 
 # %% tags=["nbval-ignore-output"]
-from motif_lib import LocalSampler, branch, load_recipe, load_task, lora_config, read_traces
+from motif_lib import LocalSampler, branch, load_recipe, load_task, lora_config
 from motif_lib.records import Trajectory
 from motif_lib.rewards.future import outcomes_of
 from motif_lib.rounds import advance
@@ -353,65 +352,69 @@ checks.check_clipped_loss(my_loss)
 # ```
 # </details>
 #
-# ## 5. The same numbers from TRL
+# ## 5. One step in one function
 #
-# `MotifTrainer` is TRL's `GRPOTrainer`. The class below changes nothing in it: before TRL computes its loss, ours is
-# computed on the same batch, and its gradient with it.
+# You have met every part of a training step. `motif_step` puts them in order: six stages, no class, nothing hidden.
+# Read it from top to bottom; the shapes are those of this notebook. Then run it: four questions, m replies to each,
+# k trajectories from each reply. The policy is motif-tiny with a fresh LoRA adapter; only the adapter gets a gradient.
 
 # %%
-seen = {}
+import inspect
 
+from IPython.display import Markdown
 
-class Watched(MotifTrainer):
-    def compute_loss(self, model, inputs, *args, **kwargs):
-        ids = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)  # (B * m, P + T)
-        there = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
-        tokens, mask = inputs["completion_ids"], inputs["completion_mask"]
-        logits = model(input_ids=ids, attention_mask=there).logits[:, -tokens.shape[1] - 1 : -1]
-        logp = token_logprobs(logits, tokens)  # (B * m, T)
-        ours = clipped_loss(logp, logp.detach(), inputs["advantages"], mask)
-        gradient = torch.autograd.grad(ours, [p for p in model.parameters() if p.requires_grad])
-        seen.update(advantages=inputs["advantages"], loss=ours.item(), gradient=gradient)
-        return super().compute_loss(model, inputs, *args, **kwargs)
+from motif_lib import motif_step
 
+Markdown("```python\n" + inspect.getsource(motif_step).split('"""')[2] + "```")
+
+# %% tags=["nbval-ignore-output"]
+from peft import get_peft_model
+
+torch.manual_seed(SEED)  # draws the adapter
+policy = get_peft_model(model, lora_config(16))
+questions = load_task("ledger", split="train", size=4, seed=SEED, steps=(2, 4))
+sampler = LocalSampler(policy, tokenizer, sampler.max_new_tokens)
+sampler.seed(SEED)
+loss, step_rewards = motif_step(policy, tokenizer, questions, sampler, m, k, n)
+loss.backward()
+gradient = [p.grad for p in policy.parameters() if p.grad is not None]
+norm = sum(part.square().sum() for part in gradient).sqrt()
+step_rewards
 
 # %% [markdown]
-# One real step on four questions, 4 replies to each and 4 trajectories from each reply. The only reward is the
-# future, so that the rewards of the trace file are all there is.
+# ### The trainer does the same
+#
+# `MotifTrainer` is TRL's `GRPOTrainer` with these six stages inside. It adds what long runs need: an optimiser,
+# checkpoints, logging, several GPUs. Here it takes one step on the same questions, with the same random numbers. The
+# table puts its numbers beside those of `motif_step`.
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
 
 from transformers import PrinterCallback
 
-sizes = dict(num_generations=m, num_trajectories=k, per_device_train_batch_size=4 * m, traced_questions=4)
+policy.zero_grad()
+sizes = dict(num_generations=m, num_trajectories=k, per_device_train_batch_size=4 * m, shuffle_dataset=False)
 usual = dict(scale_rewards="group", reward_weights=None)  # TRL's defaults; notebook 05 says why the recipe has others
 config = load_recipe("cpu").with_train(**sizes, **usual, max_steps=1).config(tempfile.mkdtemp(), seed=SEED)
-questions = load_task("ledger", split="train", size=4, seed=SEED, steps=(2, 4))
-trainer = Watched(model, config, questions, (), processing_class=tokenizer, peft_config=lora_config(16))
+trainer = MotifTrainer(policy, config, questions, processing_class=tokenizer)
+trainer.sampler.seed(SEED)
+trainer.later_sampler = trainer.sampler  # all rounds draw from one stream of random numbers, as above
 trainer.remove_callback(PrinterCallback)  # the table below says it
 trainer.train()
 logged = trainer.state.log_history[0]
-future_rewards = torch.tensor([t.reward for t in read_traces(trainer.traces_path)]).view(4, m)  # (B, m)
-future_rewards
-
-# %% [markdown]
-# Line by line: ours on the left, what TRL used or logged on the right. (TRL shuffles a batch before the loss, so the
-# advantages are compared in order of size.)
 
 # %% tags=["nbval-ignore-output"]
-ours, theirs = group_advantages(future_rewards).flatten().sort().values, seen["advantages"].sort().values
-pairs = {f"advantage {i + 1} of {4 * m}": (ours[i], theirs[i]) for i in range(0, 4 * m, 3)}
-silent = (future_rewards.std(dim=1) == 0).float().mean()
-pairs["mean reward"] = (future_rewards.mean(), logged["reward"])
-pairs["groups without signal"] = (silent, logged["frac_reward_zero_std"])
-pairs["loss"] = (seen["loss"], logged["loss"])
-norm = sum(part.square().sum() for part in seen["gradient"]).sqrt()
-pairs["norm of the gradient"] = (norm, logged["grad_norm"])
-assert torch.allclose(ours, theirs, atol=1e-3)
-assert all(np.isclose(mine, trl, rtol=0.01, atol=1e-4) for mine, trl in pairs.values())
+silent = (step_rewards.std(dim=1) == 0).float().mean()
+pairs = {
+    "mean reward": (step_rewards.mean(), logged["reward"]),
+    "groups without signal": (silent, logged["frac_reward_zero_std"]),
+    "loss": (loss.item(), logged["loss"]),
+    "norm of the gradient": (norm, logged["grad_norm"]),
+}
+assert all(np.isclose(mine, trl, rtol=1e-3, atol=1e-5) for mine, trl in pairs.values())
 rows = [(name, f"{mine:.4f}", f"{trl:.4f}") for name, (mine, trl) in pairs.items()]
-Table("One step of training", ("", "ours", "TRL"), rows)
+Table("One step of training", ("", "motif_step", "MotifTrainer"), rows)
 
 # %% [markdown]
 # The step trained the tokens of round 1 and nothing else: the replies of the later rounds were sampled to find out
@@ -424,7 +427,7 @@ Table("One step of training", ("", "ours", "TRL"), rows)
 # - The advantage compares a reply with its own group. A group of equal rewards teaches nothing.
 # - The loss starts near zero whatever is to be learned; its gradient does not. Watch the reward and the spread inside
 #   the groups.
-# - One step of TRL has the advantages, the loss and the gradient that the few lines of `motif_lib/grpo.py` give.
+# - `motif_step` is the whole method on one screen, and one step of `MotifTrainer` has its loss and its gradient.
 #
 # ## Next
 #

@@ -12,7 +12,7 @@ ORDER = [
     "tasks samplers",
     "rounds checks",
     "credit rewards evaluate classroom",
-    "training widgets",
+    "training widgets step",
     "studies tiny",
     "machine",
     "cli",
