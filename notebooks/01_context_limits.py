@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 01 · Context limits
 #
-# A model sees tokens, and only so many at once. What a window is, what it costs to widen it, and where a single round
-# must fail, however clever the model is.
+# A model sees tokens, and only so many at once. This notebook shows what a window is, what it costs to widen it, and
+# where a single round must fail, however clever the model is.
 #
 # **You will learn**
 # - to count what a problem takes of a window, and to say from which length on one round cannot solve it;
@@ -12,7 +12,7 @@
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the package is installed first. Then what this notebook uses of it is imported.
+# On a hosted runtime such as Colab the package is installed first. Then the notebook imports what it uses.
 
 # %%
 import importlib.util
@@ -31,8 +31,7 @@ from motif_lib.show.tables import Table
 from motif_lib.tasks import ledger
 
 # %% [markdown]
-# Settings and imports. `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to
-# the model.
+# `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to the model.
 
 # %%
 # %matplotlib inline
@@ -60,7 +59,7 @@ print(f"\n{len(ids)} tokens with the system message; window {WINDOW}, budget of 
 
 # %% [markdown]
 # **The window holds the prompt and the reply together.** Whatever asks for more has to be refused, or cut. Many
-# libraries cut in silence; the reference code asks for up to 2,048 new tokens behind a prompt in a window of 2,048.
+# libraries cut silently; the reference code asks for up to 2,048 new tokens after a prompt in a window of 2,048.
 # Ours refuses:
 
 # %%
@@ -74,7 +73,7 @@ except ValueError as error:
 # ### Exercise 1: the room for a reply
 #
 # *Difficulty 1 of 5, 5 minutes.* Write `room(prompt_tokens, budget, window)`: how many tokens may the reply have? Two
-# limits hold, its own budget and what the prompt leaves of the window.
+# limits apply: its own budget, and what the prompt leaves of the window.
 
 # %%
 def room(prompt_tokens, budget, window):
@@ -127,7 +126,7 @@ def tokens_of(days):
 taken = {days: tokens_of(days) for days in range(1, 13)}
 
 # %% [markdown]
-# *Predict, then look:* from how many steps on does the reply need more than the budget?
+# *Predict, then look:* at how many steps does the reply first need more than the budget?
 
 # %%
 axes = plots.new_axes()
@@ -139,8 +138,8 @@ axes.legend()
 axes.figure
 
 # %% [markdown]
-# *Figure 1: tokens of prompt and reply against the number of steps.* The reply crosses the budget; from there on, no
-# model that writes its work in this way can finish in one round. That is arithmetic, not a lack of skill:
+# *Figure 1: tokens of prompt and reply against the number of steps.* The reply crosses the budget; beyond that
+# point, no model that writes its work this way can finish in one round. That is arithmetic, not a lack of skill:
 
 # %%
 LIMIT = max(days for days, (_, reply) in taken.items() if reply <= BUDGET)
@@ -169,8 +168,7 @@ plots.accuracy_by_length(curves).figure
 
 # %% [markdown]
 # *Figure 2: accuracy of one round against the number of steps, six problems each, 95 % intervals.* With the budget it
-# falls to the floor where Figure 1 says that it must. Twice the budget moves the cliff to where the reply crosses that
-# budget; it does not remove it.
+# falls to the floor where Figure 1 says it must. Twice the budget moves the cliff; it does not remove it.
 #
 # What does such a failure look like? The reply breaks off in the middle of the work, and there is no answer to grade.
 # It is not wrong; it is missing.
@@ -186,8 +184,8 @@ assert not reply.finished and reply.tokens == BUDGET
 # %% [markdown]
 # ## 4. Then why not a longer window?
 #
-# Because attention has to be paid for, in memory and in time. For every token that it has seen, each layer keeps a
-# key and a value: the **KV cache**. motif-tiny's, measured after reading the prompt above:
+# Because attention costs memory and time. For every token it has seen, each layer keeps a key and a value: the **KV
+# cache**. motif-tiny's, measured after reading the prompt above:
 
 # %%
 output = model(torch.tensor([ids]), use_cache=True)
@@ -197,8 +195,8 @@ print(f"{measured:,} bytes for {len(ids)} tokens of {output.logits.dtype}")
 # %% [markdown]
 # ### Exercise 2: the size of the cache
 #
-# *Difficulty 2 of 5, 15 minutes.* Write `cache_bytes(config, tokens, bytes_per_number)`: bytes of keys and values of
-# one sequence. The config of a Transformers model says `num_hidden_layers`, `num_attention_heads`,
+# *Difficulty 2 of 5, 15 minutes.* Write `cache_bytes(config, tokens, bytes_per_number)`: the bytes that the keys
+# and values of one sequence take. The config of a Transformers model says `num_hidden_layers`, `num_attention_heads`,
 # `num_key_value_heads` and `hidden_size`; a head is `hidden_size / num_attention_heads` wide. Your function should
 # give the number measured above.
 
@@ -208,7 +206,7 @@ def cache_bytes(config, tokens, bytes_per_number):
 
 
 # %% [markdown]
-# The check tries a model whose sizes are all different. Once it says "ok", your formula meets the measurement.
+# The check tries a model whose sizes all differ. Once it says "ok", your formula meets the measurement.
 
 # %%
 if checks.check_cache_bytes(cache_bytes).status == "ok":
@@ -329,10 +327,10 @@ context_meter(partial(plan, costs), steps=12, budget=BUDGET, window=WINDOW, roun
 # ## What we saw
 #
 # - Prompt and reply share one window, and a reply has a budget. Work that does not fit is lost, not wrong.
-# - The length from which one round must fail can be computed beforehand; the measured accuracy falls there.
+# - You can compute beforehand at which length one round must fail; the measured accuracy falls there.
 # - A wider window moves that limit. Its cache grows with the tokens, its attention work with their square.
 # - n short contexts need about 1 / n of the attention work of one long context, if something short can be carried on.
 #
 # ## Next
 #
-# `02_multi_round_thinking`: you write the loop that carries a note from round to round.
+# [02_multi_round_thinking](02_multi_round_thinking.ipynb): you write the loop that carries a note from round to round.

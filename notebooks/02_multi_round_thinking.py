@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 02 · Multi-round thinking
 #
-# Think for one round, write down where you are, forget the rest, go on from the note. The loop takes ten lines; the
+# Think for one round, write down where you are, forget the rest, and go on from the note. The loop takes ten lines; the
 # hard part is a note that the next round can use.
 #
 # **You will learn**
-# - to write the loop over the rounds yourself, and what it must hand on;
+# - to write the loop over the rounds yourself, and to know what it must hand on;
 # - to see, round by round, what is carried and what is lost;
-# - to prove that a note is used: with an empty, a shuffled and a gold one.
+# - to prove that a note is used, by comparing it with an empty, a shuffled and a gold one.
 #
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 25 minutes.
 
@@ -45,7 +45,7 @@ sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # ## 1. Two rounds by hand
 #
 # A problem of six steps does not fit the budget of one round (notebook 01). So we ask for progress first. The prompt
-# of round 1 says which round it is; the reply ends in an `<answer>`, and in any round but the last that answer is the
+# of round 1 says which round it is. The reply ends in an `<answer>`, and in every round but the last that answer is the
 # note.
 
 # %%
@@ -70,7 +70,7 @@ print(chat[-1]["content"], second.text, sep="\n\n")
 # ### Exercise 1: the loop
 #
 # *Difficulty 2 of 5, 15 minutes.* Write `my_think(question, sampler, num_rounds)`. It asks one round after the other,
-# each with the note of the round before, and gives the text of the last reply. You need:
+# each with the note of the round before, and returns the text of the last reply. You need:
 # - `messages(question, round, num_rounds, progress)`: rounds count from 1; `progress` is `None` in round 1;
 # - `sampler([chat])`: a list of chats in, a list of completions out; `completion.text` is the reply;
 # - `read_answer(text)`: the note, or `None` if the reply has no answer; the next round is then told `NO_NOTE`.
@@ -171,8 +171,8 @@ rows = [
 Table("48 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
 
 # %% [markdown]
-# The loop alone makes no reasoner. It solves problems of five and six steps, which one round cannot. But a round that
-# stops after one step wastes most of its budget, so beyond six steps too much is left for the last round. And each
+# The loop alone does not make a reasoner. It solves problems of five and six steps, which one round cannot. But a round
+# that stops after one step wastes most of its budget, so beyond six steps too much is left for the last round. And each
 # hand-over is one more chance to go wrong: at three steps the model stops after two and boxes that total as if it were
 # the answer. What is missing is a *reason* to use the rounds well; the reward of notebook 03 and the training of
 # notebook 05 give one.
@@ -198,7 +198,7 @@ columns = ("", "characters of the reply", "of the note", "replies without a note
 Table("What is handed on (means)", columns, [row(round) for round in range(1, ROUNDS)])
 
 # %% [markdown]
-# Most of a reply is forgotten. None was cut off before its note; that happens to longer replies (exercise 2).
+# Most of each reply is forgotten. None was cut off before its note; that happens to longer replies (exercise 2).
 #
 # The **round stepper** shows the exact prompt of each round, the reply, and what of it the next round will see. The
 # first trajectories were just made, by the untrained model; those after them are **recorded**: rollouts from a
@@ -255,7 +255,7 @@ checks.check_keep_note(keep_note)
 # from motif_lib.carry import memory as keep_note
 # ```
 #
-# `memory` is one line: `(read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]`. MemAgent works in this way: a memory
+# `memory` is one line: `(read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]`. MemAgent works this way, with a memory
 # that is overwritten.
 #
 # </details>
@@ -282,7 +282,7 @@ for carry in (progress_note, memory):
 # ## 5. Is the note used at all?
 #
 # A right answer in round 3 does not prove that the notes were read: the model might have solved the problem from the
-# question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with another note:
+# question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with a different note:
 # the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that is true.
 #
 # *Predict:* on problems of six steps, too long for one round, what will each of the four give? The gold note states
@@ -296,9 +296,8 @@ probe = carry_probe(six, sampler, ROUNDS, lambda question, done: ledger_note(que
 probe.table()
 
 # %% [markdown]
-# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is hardly better than empty, it
-# is what the note says that counts, not that there is one. *Gold* minus *own*: what better first rounds could still
-# win.
+# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is hardly better than empty, then
+# what the note says is what counts, not that there is a note. *Gold* minus *own*: what better first rounds could gain.
 #
 # Now problems of nine to twelve steps, which three rounds of four steps each can solve. Here the gold note states the
 # total after eight steps. *Predict:* how far does the untrained model get by itself?
@@ -309,8 +308,8 @@ long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
 long_probe.table()
 
 # %% [markdown]
-# If the last round can go on from a gold note, then it is the first rounds that have to be trained. That is what
-# MOTIF does: the reward goes to the reply of round 1, for the answers that its note leads to.
+# If the last round can go on from a gold note, then the first rounds are what has to be trained. That is what MOTIF
+# does: it rewards the reply of round 1 for the answers that its note leads to.
 
 # %%
 for found in (probe, long_probe):
@@ -320,10 +319,10 @@ for found in (probe, long_probe):
 # %% [markdown]
 # ## What we saw
 #
-# - The loop is ten lines: a fresh context a round, the question again, and one note. Everything else is forgotten.
+# - The loop is ten lines: each round gets a fresh context, the question again, and one note. All else is forgotten.
 # - Rounds by themselves do not make a better reasoner; a note that is vague, wrong or missing loses the work before it.
-# - A probe with other notes shows whether the note is used, and how much a better one would be worth.
+# - A probe with other notes shows whether the note is used, and what a better one would be worth.
 #
 # ## Next
 #
-# `03_rewards`: what is a good reply, if all that counts is an answer two rounds later?
+# [03_rewards](03_rewards.ipynb): what is a good reply, if all that counts is an answer two rounds later?

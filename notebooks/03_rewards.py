@@ -6,10 +6,10 @@
 #
 # **You will learn**
 # - to write a format reward and an answer check, and to try them on hard cases first;
-# - what the reference script's rewards pay on real replies, and the seven causes why that differs from ours;
+# - what the reference script's rewards pay for real replies, and why that differs from ours;
 # - how a fault in a reward becomes a habit of the model.
 #
-# About 1 minute on a laptop CPU, no GPU needed; the three exercises take about 45 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 45 minutes.
 #
 # On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
 
@@ -22,7 +22,7 @@ if importlib.util.find_spec("motif_lib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
 
 # %% [markdown]
-# The embedded model writes the replies. What is drawn at random is drawn from one seed.
+# The embedded model writes the replies. All randomness uses one seed.
 
 # %%
 # %matplotlib inline
@@ -43,7 +43,7 @@ model, tokenizer = load_model()
 # %% [markdown]
 # ## 1. One real reply, two opinions
 #
-# motif-tiny answers a problem of two days. The reply keeps to the format that the prompt asks for, to the letter.
+# motif-tiny answers a problem of two days. The reply follows the format that the prompt asks for, to the letter.
 #
 # **Predict, then run.** Our format reward pays at most 1.5 points: 0.5 for the strict structure, 0.5 for the soft
 # one, 0.125 for each of four tags. The reference script (`motif.py` of
@@ -62,8 +62,8 @@ total = ("sum", f"{found.ours:.3f}", f"{found.reference:.3f}", "")
 Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"), [*rows, total])
 
 # %% [markdown]
-# The reply is not at fault. Whoever trains with such a reward sees a curve that stays at zero and asks why; it is one
-# of the most frequent questions about GRPO ([unsloth 1761](https://github.com/unslothai/unsloth/issues/1761),
+# The reply is not at fault. Train with such a reward, and you see a curve that stays at zero. Why it does is one of the
+# most frequent questions about GRPO ([unsloth 1761](https://github.com/unslothai/unsloth/issues/1761),
 # [open-r1 235](https://github.com/huggingface/open-r1/issues/235)). So write your own, and try it on hard cases
 # before any training does.
 #
@@ -80,7 +80,7 @@ Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"
 
 # %%
 def format_score(text):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -122,11 +122,11 @@ for part in zip(*rows, strict=True):
     print(f"{part[0].name:14} mean of ours {ours:.3f}   mean of the reference {theirs:.3f}")
 
 # %% [markdown]
-# Strict and soft pay nothing for any reply. A reward that is the same for a whole group has no influence on the
-# advantage: these two parts cost computing time and teach nothing.
+# Strict and soft pay nothing for any reply. A reward that is the same for a whole group does not change the advantage:
+# these two parts cost computing time and teach nothing.
 #
-# The cause is one flag. In a Python pattern the dot matches no newline unless `re.DOTALL` is set. The soft pattern
-# then fails on every newline inside the tags, and the strict one wants exactly one line in each block **and** a
+# The cause is one flag. In a Python pattern the dot does not match a newline unless `re.DOTALL` is set. The soft
+# pattern then fails on every newline inside the tags, and the strict one wants exactly one line in each block **and** a
 # newline after `</answer>`, where a model simply stops. Which spelling earns both?
 
 # %%
@@ -214,7 +214,7 @@ assert trend < 0
 
 # %%
 def last_box(text):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -248,7 +248,7 @@ checks.check_last_box(last_box)
 
 # %%
 def is_correct(reply, gold):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -272,7 +272,7 @@ checks.check_is_correct(is_correct)
 # ```
 # </details>
 #
-# ## 4. Five more faults, live
+# ## 4. More faults, live
 #
 # The reference looks for characters: 2 points if `\boxed{gold}` occurs in the answer text, 1 if anywhere else, 0 if
 # not. On AIME it only looks for the digits of the gold in the whole reply. **Predict** what it pays for each of
@@ -335,9 +335,8 @@ assert (theirs, ours) == (2.0, 0.0)
 # %% [markdown]
 # ### Neither right nor wrong
 #
-# Some pairs cannot be graded: the gold is unreadable, or comparing two formulas takes longer than the limit. A 0
-# would call the reply wrong. Our verdict is None, and TRL leaves a reply for which every reward is None out of its
-# group.
+# Some pairs cannot be graded, because the gold is unreadable. A 0 would call the reply wrong. Our verdict is None, and
+# TRL leaves a reply out of its group if all its rewards are None.
 
 # %%
 for gold in ("5", "6", "unknown"):
@@ -362,15 +361,15 @@ lab
 # %% [markdown]
 # ## What we saw
 #
-# - A perfect reply earned a part of the reference's format points, because a dot matches no newline; two of its three
-#   parts were the same for every real reply and so taught nothing.
+# - A perfect reply earned only part of the reference's format points, because a dot does not match a newline; two of
+#   the three parts were the same for every real reply, and so taught nothing.
 # - The third part was a length penalty that nobody had written down. It can outweigh a right answer.
 # - Looking for characters loses right answers in another spelling and pays wrong ones that contain the digits. A
 #   reply that boxes everything earns everything.
-# - A check is only as good as the cases that it was tried on. Ours is tried on several hundred in
-#   `tests/test_verify.py`, and it is not perfect either: if you find a reply that it grades wrongly, add the case.
+# - A check is only as good as the cases it was tried on. Ours is tried on several hundred in `tests/test_verify.py`,
+#   and it is not perfect either: if you find a reply that it grades wrongly, add the case.
 #
 # ## Next
 #
-# `04_advantage_and_loss`: what becomes of a reward once it is computed. One group of four replies goes by hand
-# through advantage, loss and gradient.
+# [04_advantage_and_loss](04_advantage_and_loss.ipynb): what becomes of a reward once it is computed. One group of four
+# replies goes by hand through advantage, loss and gradient.

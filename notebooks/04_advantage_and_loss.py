@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 04 · Advantage and loss
 #
-# One group of four replies goes by hand through everything that training does with it: from futures to rewards, from
-# rewards to advantages, from advantages to a loss and a gradient. Then TRL does the same on a real step, and the
-# numbers are compared.
+# We take one group of four replies by hand through everything that training does with it: from futures to rewards, from
+# rewards to advantages, from advantages to a loss and a gradient. Then one function puts the parts together, and TRL
+# does the same on a real step.
 #
 # **You will learn**
 # - what the mean outcome of k trajectories estimates, and how noisy it is with k = 4;
 # - what an advantage is, when a group has none, and why the loss starts near zero;
 # - what the clipped loss does to the tokens of round 1, with TRL's own numbers beside ours.
 #
-# About 1 minute on a laptop CPU, no GPU needed; the three exercises take about 45 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 45 minutes.
 #
 # On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
 
@@ -95,9 +95,9 @@ from motif_lib.widgets import branch_tree
 branch_tree(traces, outcome=lambda trajectory: 2.0 * verify(trajectory.final, question.gold, "ledger").correct)
 
 # %% [markdown]
-# In the words of reinforcement learning: the note is the **state** after round 1, and the mean of outcomes that were
-# sampled from it is a **Monte-Carlo estimate of its value**. No second network has to learn the value, as in PPO;
-# VinePPO (Kazemnejad et al. 2024) estimates it in the same way inside one long reply.
+# In the words of reinforcement learning: the note is the **state** after round 1, and the mean of outcomes sampled from
+# it is a **Monte-Carlo estimate of its value**. PPO trains a second network to learn the value; here none is needed.
+# VinePPO (Kazemnejad et al. 2024) estimates it the same way inside one long reply.
 #
 # ### Exercise 1: rewards from outcomes
 #
@@ -108,7 +108,7 @@ branch_tree(traces, outcome=lambda trajectory: 2.0 * verify(trajectory.final, qu
 
 # %%
 def my_rewards(outcomes):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -119,7 +119,7 @@ checks.check_future_reward(my_rewards)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Filter out None first. What is the reward of a reply of which nothing is left?
+# Filter out None first. What is the reward if nothing is left?
 # </details>
 #
 # <details><summary>Solution: the library's own function</summary>
@@ -208,7 +208,7 @@ Table(f"Advantages; the group's mean is {mean}", ("", *(f"reward {r}" for r in r
 
 # %%
 def my_advantages(rewards):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -231,7 +231,7 @@ checks.check_group_advantages(my_advantages)
 # ### A group without signal
 #
 # If all m rewards are equal, every advantage is 0 and the question was asked for nothing; TRL logs their share as
-# `frac_reward_zero_std` ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It is the fate of questions
+# `frac_reward_zero_std` ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It happens to questions
 # that are too easy or too hard. How often does it happen to m = 8 replies that are all equally good, right with
 # probability p? All rewards are equal with probability Σ P(j of k right)^m, summed over j.
 
@@ -332,7 +332,7 @@ assert ratio[0] > ratio[1] > 1 > ratio[3] > ratio[2]
 
 # %%
 def my_loss(logp, old_logp, advantages, mask):
-    return None  # your code
+    return None  # your turn
 
 
 # %%
@@ -341,8 +341,8 @@ checks.check_clipped_loss(my_loss)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `advantages.unsqueeze(1)` fits to (N, T). `tensor.clamp(0.8, 1.2)` and `a.minimum(b)` keep the gradient. The mean
-# over the trained tokens is a masked sum divided by `mask.sum()`.
+# `advantages.unsqueeze(1)` broadcasts against (N, T). `tensor.clamp(0.8, 1.2)` and `a.minimum(b)` keep the gradient.
+# The mean over the trained tokens is a masked sum divided by `mask.sum()`.
 # </details>
 #
 # <details><summary>Solution: the library's own function</summary>
@@ -431,5 +431,5 @@ Table("One step of training", ("", "motif_step", "MotifTrainer"), rows)
 #
 # ## Next
 #
-# `05_gsm8k_training`: many such steps. GRPO and MOTIF train live on this CPU, and recorded runs show what comes
-# later.
+# [05_gsm8k_training](05_gsm8k_training.ipynb): many such steps. GRPO and MOTIF train live on this CPU, and recorded
+# runs show what comes later.

@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 06 · Evaluation
 #
-# Is the trained model better? By how much, at what price, and how sure is that? An accuracy alone answers none of the
-# three.
+# Is the trained model better? By how much, at what price, and how sure are we? An accuracy alone answers none of these.
 #
 # **You will learn**
 # - to read an accuracy with its interval, and to compare two models question by question;
@@ -47,7 +46,7 @@ disable_progress_bar()  # of the weights
 # below are **recorded**: base and MOTIF (with credit for any round, see notebook 05) in three rounds, GRPO in one, as
 # each was trained. The brackets are 95 % intervals.
 #
-# *Predict:* with as many questions as here, how far apart must two accuracies be before you believe the difference?
+# *Predict:* with this many questions, how far apart must two accuracies be before you believe the difference?
 
 # %%
 from motif_lib.studies.demo import results_table
@@ -108,9 +107,9 @@ axes.legend(loc="center left", bbox_to_anchor=(1.05, 0.5))
 axes.figure
 
 # %% [markdown]
-# *Figure 1: accuracy against tokens spent, 27 problems, live.* The one-round points of the three models lie in each
-# other: what training changed shows over several rounds only. With so few problems the intervals in the table are wide;
-# `motif demo` and `motif experiment` ask 200.
+# *Figure 1: accuracy against tokens spent, 27 problems, live.* The one-round points of the three models lie on top of
+# each other: what training changed shows only over several rounds. With so few problems the intervals in the table are
+# wide; `motif demo` and `motif experiment` ask 200.
 #
 # ## 3. Why 30 problems decide little
 #
@@ -147,7 +146,7 @@ for task, ((base, grpo, motif), n) in PUBLISHED.items():
 
 # %% [markdown]
 # On AIME no arrangement of the solved problems reaches p < 0.05. On MATH-500 MOTIF is ahead of the base in every case;
-# the answer to "MOTIF against GRPO?" hangs on the items nobody can see. How many questions would show a true
+# the answer to "MOTIF against GRPO?" depends on items nobody can see. How many questions would show a true
 # difference of 3.3 % against 6.7 %? We draw such tests (simulated, both models independent) and count how often
 # McNemar's p is below 0.05.
 
@@ -308,7 +307,7 @@ round_stepper(wrong, outcome=lambda trajectory: 0.0)
 # *anywhere* in the last reply (`y in x`, reference code). `regrade` grades stored replies with any verifier, without
 # the model.
 #
-# *Predict:* on Ledger, where a reply lists all totals on its way, whom does that rule help?
+# *Predict:* on Ledger, where a reply lists every total along the way, which model does that rule help most?
 
 # %%
 from motif_lib.verify import Verdict
@@ -338,9 +337,10 @@ for record in false_hits[:4]:
 # %% [markdown]
 # ## What we saw
 #
-# - An accuracy needs its interval, and a difference a paired test on the same questions.
+# - An accuracy needs its interval, and a difference needs a paired test on the same questions.
 # - A fair comparison fixes the tokens; then one long round, a vote and n rounds can be set side by side.
-# - From 0, 1 and 2 of 30 nothing follows, in the best case; 500 questions can settle it if the items are published.
+# - Even in the best case, nothing follows from 0, 1 and 2 of 30; 500 questions can settle it if the items are
+#   published.
 # - Verdicts belong to a verifier. Keep the replies, and anybody can grade them again.
 #
 # ## Next

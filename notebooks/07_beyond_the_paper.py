@@ -5,9 +5,9 @@
 # We turn them one at a time and measure.
 #
 # **You will learn**
-# - what more rounds than in training give, and what they cost;
-# - to write an own carry-over strategy, and to see how short a note may be;
-# - what changes with the round that is trained, the policy that rolls out, and an early stop.
+# - what more rounds than in training bring, and what they cost;
+# - to write your own carry strategy, and to see how short a note may be;
+# - what depends on which round is trained, which policy rolls out, and an early stop.
 #
 # About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 30 minutes.
 
@@ -23,7 +23,7 @@ if importlib.util.find_spec("motif_lib") is None:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
 
 # %% [markdown]
-# Settings and imports.
+# First the imports.
 
 # %%
 # %matplotlib inline
@@ -42,7 +42,7 @@ disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # The model is motif-tiny with a **recorded** adapter: MOTIF, trained by `motif demo` with three rounds and
-# `credit="any"`. All that it answers in this notebook is sampled live, on 27 problems of 4 to 12 steps.
+# `credit="any"`. Everything it answers in this notebook is sampled live, on 27 problems of 4 to 12 steps.
 
 # %%
 model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-any-round" / "adapter")
@@ -72,7 +72,7 @@ axes.figure
 
 # %% [markdown]
 # *Figure 1: accuracy against the number of rounds at test, live.* A smaller n fails on what does not fit. A larger n
-# wins nothing here and costs tokens, on easy problems too: section 5 asks what stopping early would save.
+# gains nothing here and costs tokens, on easy problems too. Section 5 asks what stopping early would save.
 #
 # ## 2. What should be carried?
 #
@@ -113,10 +113,10 @@ def measure(strategies, n=3):
 display(measure(STRATEGIES))
 
 # %% [markdown]
-# A model understands the notes it was trained on. To judge a strategy fairly, train with it: `MotifTrainer(...,
+# A model understands the kind of note it was trained on. To judge a strategy fairly, train with it: `MotifTrainer(...,
 # carry=memory)` takes the same function.
 #
-# **An own strategy takes a few lines.** How short may a note be? This one cuts the progress note after `size`
+# **Your own strategy takes a few lines.** How short may a note be? This one cuts the progress note after `size`
 # characters: 40 hold all of it, `14 apples after day two`; 9 hold the total, but no longer the day.
 
 # %% tags=["nbval-ignore-output"]
@@ -130,7 +130,7 @@ def short_note(size):
 display(measure({f"first {size} characters": short_note(size) for size in (40, 9, 0)}))
 
 # %% [markdown]
-# That is an information bottleneck one can turn: what is not in the note does not exist in the next round.
+# That is an information bottleneck with a dial: what is not in the note does not exist in the next round.
 #
 # ### Exercise 1: salvage
 #
@@ -203,9 +203,9 @@ axes.figure
 
 # %% [markdown]
 # *Figure 2: credit for round 1 against credit for any round, recorded; mean of three seeds, the bars reach from the
-# worst seed to the best.* Where only round 1 is trained the seeds end far apart. The base model has a habit of giving
-# up in the last round. Credit for round 1 reaches it only through the shared weights, since the reply that is trained
-# never is a last one.
+# worst seed to the best.* Where only round 1 is trained, the seeds end far apart. The base model has a habit of giving
+# up in the last round. Credit for round 1 reaches that habit only through the shared weights, since the trained reply
+# is never a last one.
 #
 # There is a third, `credit="all"`: whole trajectories, each reply credited with the outcome of its own. The module
 # `motif_lib.credit` derives all three in a few lines; section 6 measures them.
@@ -260,9 +260,9 @@ display(Table("The same replies, three valuations", columns, rows))
 
 # %% [markdown]
 # The base makes less of the same notes; that is plain. The order is another matter: the control disagrees with itself
-# too, by the noise of k = 4, and only what the base disagrees beyond that is the fault. With 48 replies that difference
-# is a guess. The reason to roll out with the current policy is that training moves it away from the base, and replies
-# would be judged by a partner they will not have.
+# too, by the noise of k = 4, and only disagreement beyond that is the base's fault. With 48 replies that difference is
+# a guess. The reason to roll out with the current policy is that training moves it away from the base: otherwise
+# replies are judged by a partner they will not have.
 #
 # ## 5. When to stop
 #
@@ -361,12 +361,12 @@ for name in ("ablation", "credit"):
 # untrained model.* In figure 3 only two differences from the base are larger than that spread: with `last_text` and
 # `full_history`, cut to the 60 tokens that every strategy has here, hardly a problem is solved. Whether `credit="all"`,
 # 24 points ahead, is better, these runs cannot say: one and the same switch, `rollout_policy="base"`, gave 17, 88 and
-# 21 % in three seeds. Short runs of RL are that noisy. Who shows one seed can show anything.
+# 21 % in three seeds. Short runs of RL are that noisy. A single seed can show anything.
 #
-# In figure 4 `all` ends ahead of `any` in each seed, by 2.7 points; of three comparisons one whose interval barely
-# misses zero is a hint, no proof. Credit for round 1, the paper's, ends behind in each seed, between 50 and 86 %. And
-# k = 1 is not shown to be worse than k = 4, at a third of the replies: no gain from the futures shows here. One task
-# that was made up and one small model say so, no more.
+# In figure 4 `all` ends ahead of `any` in each seed, by 2.7 points; one of three comparisons whose interval barely
+# misses zero is a hint, not proof. Credit for round 1, the paper's, ends behind in each seed, between 50 and 86 %. And
+# k = 1 is not shown to be worse than k = 4, at a third of the replies: no gain from the futures shows here. But that is
+# one made-up task and one small model.
 #
 # Your own grid is a short YAML file, like `motif_lib/studies/grids/ablation.yaml`; a run that was stopped goes on.
 #
@@ -416,8 +416,8 @@ display(robustness(questions, sampler, name="Robustness of the trained model", p
 #
 # ## What we saw
 #
-# - Rounds at test are a free choice, and a price.
-# - A carry strategy is a function of a few lines; a model reads best the notes it was trained on.
+# - The number of rounds at test is a free choice, and it has a price.
+# - A carry strategy is a function of a few lines; a model reads the notes it was trained on best.
 # - Which round is trained and who rolls out decide what the advantage means.
 # - A boxed note is a signal to stop, if the model has learned to mean it.
 #
