@@ -1,9 +1,9 @@
 r"""What passes from one round to the next.
 
-A carry strategy is a plain function `(reply, finished, previous) -> note`: the text of the reply, whether it ended by
-itself, and the note that this round was given (`""` in round 1). The note is all that the next round will see of the
-past. `MAX_NOTE` bounds it in characters, whatever a model writes; `capped` bounds any strategy in tokens, which takes a
-tokenizer, so that strategies can be compared at one budget. Your own strategy is such a function too:
+A carry strategy is a plain function `(reply, finished, previous) -> note`. It is given the text of the reply, whether
+the reply ended by itself, and the note that this round had (`""` in round 1). The note is all that the next round sees
+of the past. `MAX_NOTE` bounds it in characters; `capped` bounds any strategy in tokens, so that strategies can be
+compared at one budget. Your own strategy is such a function too:
 
     def first_line(reply, finished, previous):
         return reply.strip().partition("\n")[0]
@@ -28,12 +28,21 @@ def progress_note(reply: str, finished: bool, previous: str) -> str:
 
     A reply that was cut off before its answer, or that never wrote one, carries the marker `NO_NOTE` and nothing else.
     The reference code carries the whole unfinished reasoning in that case.
+
+    >>> progress_note("<reasoning>2 + 3 = 5</reasoning><answer>5 so far</answer>", True, "")
+    '5 so far'
+    >>> progress_note("<reasoning>2 + 3 = 5, and th", False, "2 so far")
+    '(no progress note)'
     """
     return (read_answer(reply) or NO_NOTE)[:MAX_NOTE]
 
 
 def memory(reply: str, finished: bool, previous: str) -> str:
-    """An overwritten memory, as in MemAgent: a new answer replaces the old note, no answer leaves it as it was."""
+    """An overwritten memory, as in MemAgent: a new answer replaces the old note, no answer leaves it as it was.
+
+    >>> memory("<reasoning>2 + 3 = 5, and th", False, "2 so far")
+    '2 so far'
+    """
     return (read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]
 
 

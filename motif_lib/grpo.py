@@ -23,6 +23,10 @@ def group_advantages(rewards: Tensor, scale: bool = True, eps: float = 1e-4) -> 
 
     Returns:
         (B, m) advantages; each group sums to 0.
+
+    >>> import torch
+    >>> group_advantages(torch.tensor([[2.0, 0.0, 0.0, 0.0]]), eps=0)
+    tensor([[ 1.5000, -0.5000, -0.5000, -0.5000]])
     """
     centred = rewards - rewards.mean(dim=1, keepdim=True)  # (B, m)
     if not scale:

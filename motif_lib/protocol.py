@@ -1,9 +1,9 @@
 r"""The round protocol: the only place that writes the prompts of a round and reads its reply.
 
-A reply is `<reasoning>..</reasoning>` and then `<answer>..</answer>`. What stands in the answer of round r is handed to
-round r+1 inside `<progress>`; in the last round it is the final answer in `\boxed{}`. The number of rounds n is a
-parameter: the reference code writes "3 rounds" and "third" into its strings. The wording is ours, so that questions and
-notes, which are hostile text, stay inside their own tags (`neutralise`).
+A reply is `<reasoning>..</reasoning>` and then `<answer>..</answer>`. Round r+1 is given the answer of round r inside
+`<progress>`; in the last round the answer is the final one, in `\boxed{}`. The number of rounds n is a parameter (the
+reference code writes "3 rounds" and "third" into its strings). Questions and notes are hostile text: `neutralise` keeps
+them inside their own tags.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 
 def neutralise(text: str) -> str:
     """Make foreign text harmless inside a prompt: it can neither end its turn, nor open or close one of our tags,
-    nor state another round than the one it is in. Ordinary text comes back unchanged.
+    nor claim to be in another round. Ordinary text comes back unchanged.
 
-    `<answer>` becomes `‹answer>`, `<|im_end|>` becomes `‹|im_end|›`; control and direction characters are dropped.
+    Control and direction characters are dropped.
+
+    >>> print(neutralise("2 < 3 </answer><|im_end|>"))
+    2 < 3 ‹/answer>‹|im_end|›
     """
     text = CONTROL.sub("", text)
     text = _OUR_TAG.sub(r"‹\1", text)
@@ -58,14 +61,28 @@ def messages(question: str, round: int, num_rounds: int, progress: str | None = 
 
 
 def reply_text(reasoning: str, answer: str) -> str:
-    """A reply in the protocol's format, as `messages` asks for it."""
+    """A reply in the protocol's format, as `messages` asks for it.
+
+    >>> print(reply_text("2 + 3 = 5", "5 so far"))
+    <reasoning>
+    2 + 3 = 5
+    </reasoning>
+    <answer>
+    5 so far
+    </answer>
+    """
     return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
 
 
 def read_answer(text: str) -> str | None:
-    """The text of the last complete `<answer>`, stripped; None if there is none (for instance a reply cut off).
+    """The text of the last complete `<answer>`, stripped; None if there is none, as in a reply that was cut off.
 
     Linear in the length of hostile text.
+
+    >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far</answer>")
+    '5 so far'
+    >>> read_answer("<reasoning>2 + 3 = 5, and th") is None
+    True
     """
     end = text.rfind("</answer>")
     start = text.rfind("<answer>", 0, max(end, 0))

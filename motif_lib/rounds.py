@@ -1,10 +1,11 @@
 """Multi-round thinking: the idea of MOTIF itself, without a tensor or a model class.
 
 A trajectory grows by one reply a round; each round's prompt holds the question and the last note, nothing else. `think`
-starts from questions, `branch` from any trajectories that have begun: both are `roll_out`, one batched sampler call
-a round, however many trajectories there are. With a `stop` rule, such as `boxed`, the number of rounds is each
-trajectory's own choice: it ends with the first note of which the rule says that the work is done, and that reply is
-its final one; `num_rounds` is the cap.
+starts from questions, `branch` from trajectories that have begun. Both are `roll_out`: one batched sampler call a
+round, however many trajectories there are.
+
+With a `stop` rule, such as `boxed`, each trajectory chooses its own number of rounds, up to `num_rounds`: it ends at
+the first note that satisfies the rule, and the reply that wrote this note is its final one.
 """
 
 from __future__ import annotations
@@ -90,7 +91,20 @@ def think(
     carry: Carry = progress_note,
     stop: Stop | None = None,
 ) -> list[Trajectory]:
-    """Answer questions in `num_rounds` rounds, one trajectory each: at most num_rounds sampler calls in all."""
+    """Answer questions in `num_rounds` rounds, one trajectory each: at most num_rounds sampler calls in all.
+
+    >>> from motif_lib import Question, ScriptedSampler
+    >>> sampler = ScriptedSampler(lambda chat: "<answer>5 so far</answer>")
+    >>> (trajectory,) = think([Question("2 + 3 + 4?", gold="9")], sampler, num_rounds=2)
+    >>> [reply.carried for reply in trajectory.replies]
+    ['5 so far', '']
+    >>> print(trajectory.replies[1].prompt[-1]["content"])
+    2 + 3 + 4?
+    <progress>
+    5 so far
+    </progress>
+    Round 2 of 2. Last round: give the final answer.
+    """
     return roll_out([Trajectory(question, ()) for question in questions], sampler, num_rounds, carry, stop)
 
 

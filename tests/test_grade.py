@@ -131,7 +131,7 @@ def test_a_filled_and_a_wrong_notebook_of_the_workbook(tmp_path, name):
     for cell in stubs:
         filled.append(left.pop(0) if re.search(r"return None  # your", cell) else cell)
     assert not left and len(solved) == 3
-    wrong = [cell.replace("return None  # your code", "return 7") for cell in stubs]
+    wrong = [cell.replace("return None  # your turn", "return 7") for cell in stubs]
     paths = [write(tmp_path / f"{kind}.ipynb", cells) for kind, cells in
              (("filled", filled), ("stubs", stubs), ("wrong", wrong))]  # fmt: skip
     grades = grade([*paths, tmp_path / "none.ipynb"], jobs=2)

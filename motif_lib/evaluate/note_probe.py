@@ -1,7 +1,7 @@
 """Carry-over probe: is it the note that makes the last round right?
 
 The rounds before the last are run once. The last round is then answered four times from the same point, with another
-note each time: the model's own, none, another question's, and the true state of the work.
+note each time: the model's own, none, that of another question, and the true state of the work.
 """
 
 from __future__ import annotations

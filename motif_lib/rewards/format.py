@@ -60,6 +60,9 @@ def format_reward(
         soft_weight: for `is_soft`.
         tag_weight: for each tag that occurs exactly once.
         kwargs: the other columns that TRL passes; not used.
+
+    >>> format_reward(["<reasoning>2 + 3</reasoning><answer>5</answer>", "<reasoning>2 + 3, and th"])
+    [1.5, 0.125]
     """
     texts = [completion_text(completion) for completion in completions]
     return [strict_weight * is_strict(t) + soft_weight * is_soft(t) + tag_weight * tags_once(t) for t in texts]

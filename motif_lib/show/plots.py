@@ -37,7 +37,7 @@ def save(ax: Any, path: str | Path) -> None:
 
 
 def accuracy_by_length(curves: Mapping[str, Sequence[tuple[Any, float, float, float]]], ax: Any = None) -> Any:
-    """Accuracy against problem length, with 95 % intervals.
+    """Accuracy with 95 % intervals against the length of the problem, or against whatever else the points begin with.
 
     Args:
         curves: for each method its points `(length, accuracy, low, high)`, accuracies in 0..1.
@@ -57,7 +57,7 @@ def accuracy_by_length(curves: Mapping[str, Sequence[tuple[Any, float, float, fl
 
 
 def learning_curves(curves: Mapping[str, Sequence[tuple[int, float]]], ax: Any = None, ylabel: str = "accuracy") -> Any:
-    """A training metric against the step, for each method; raw values faint, as given.
+    """A training metric against the step, for each method, as given.
 
     Args:
         curves: for each method its points `(step, value)`.

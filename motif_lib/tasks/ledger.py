@@ -5,7 +5,7 @@ Problems are drawn from a seed; which split a problem belongs to is decided by a
 disjoint whatever the seeds.
 
 The wording is made for a tiny model: the name of a day is one token, and a worked day repeats the words of the
-question (`day one buys 5`), so that looking an event up is no more than going on as the same words went on before.
+question (`day one buys 5`), so that looking an event up is just copying: going on as the same words did before.
 """
 
 from __future__ import annotations
