@@ -1,4 +1,4 @@
-r"""Checks of notebook 07: an own carry-over, and what an early stop saves."""
+r"""Checks of notebook 07: your own carry strategy, and what an early stop saves."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def check_my_think(function: Loop) -> Result:
                 ["3", "3", "3"],
             ),
             Case(
-                "each round is a fresh context: one system and one user message, nothing of the rounds before",
+                "each round is a fresh context: one system and one user message, nothing from the rounds before",
                 lambda f: [[message["role"] for message in chat] for chat in asked(f)],
                 [["system", "user"]] * 3,
             ),

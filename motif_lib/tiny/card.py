@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +88,11 @@ def questions_that_fit(questions: list[Question], tokenizer: Any, room: int) -> 
     """The questions whose one-round prompt leaves the budget free; the others cannot be asked in this way at all."""
     from motif_lib.protocol import messages
 
-    length: Callable[[Question], int] = lambda q: len(  # noqa: E731
-        tokenizer(tokenizer.apply_chat_template(messages(q.text, 1, 1), tokenize=False, add_generation_prompt=True))[
-            "input_ids"
-        ]
-    )
-    return [q for q in questions if length(q) <= room]
+    def length(question: Question) -> int:
+        chat = messages(question.text, 1, 1)
+        return len(tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)).input_ids)
+
+    return [question for question in questions if length(question) <= room]
 
 
 def habits_table(reports: dict[str, Report]) -> Table:

@@ -87,7 +87,7 @@ def batches(tokenizer: PreTrainedTokenizerBase, seed: int) -> Iterator[tuple[Bat
 
 
 def reply_loss(model: Qwen2ForCausalLM, batch: Batch) -> Tensor:
-    """Mean cross-entropy of the reply tokens. Positions that start anew keep packed examples from seeing each other."""
+    """Mean cross-entropy of the reply tokens. Positions that restart keep packed examples from seeing each other."""
     ids, labels, positions = (tensor.to(model.device) for tensor in batch)
     with torch.autocast(model.device.type, dtype=torch.bfloat16):
         hidden = model.model(input_ids=ids, position_ids=positions, use_cache=False).last_hidden_state  # (R, T, D)
