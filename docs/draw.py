@@ -79,7 +79,7 @@ def group(y: float, outcomes: list[int], middle: float) -> list[str]:
 def headings() -> list[str]:
     """What stands above the columns."""
     rounds = [(ROUND_1, "round 1", 0), (ROUND_2, "round 2", 1), (ROUND_3, "round 3", 2)]
-    lines = [(ROUND_1, "m replies"), (487, "k futures of each reply"), (REWARD, "mean outcome"),
+    lines = [(ROUND_1, "m replies, here 3"), (487, "k futures of each reply, here 2"), (REWARD, "mean outcome"),
              (ADVANTAGE, "reward − group mean")]  # fmt: skip
     return [
         *(text(x, 34, name, 15, "bold", ROUND_COLOURS[number]) for x, name, number in rounds),
