@@ -17,10 +17,9 @@ QUESTION, ROUND_1, NOTE_1, ROUND_2, NOTE_2, ROUND_3, OUTCOME, REWARD, ADVANTAGE 
 )  # fmt: skip  # the middle of each column
 OUTCOMES = [[1, 1], [1, 0], [0, 0]]  # three replies with two futures each: is the final answer right?
 DESCRIPTION = (
-    "One MOTIF step. A question is answered by m replies in round 1. Each reply leaves a note. From each note k futures "
-    "run through rounds 2 and 3 to a final answer. The reward of a reply is the mean outcome of its futures; the "
-    "advantage is the reward minus the mean of the group. The update makes round-1 replies with a positive advantage "
-    "more likely."
+    "A question is answered by m replies in round 1. Each reply leaves a note. From each note k futures run through "
+    "rounds 2 and 3 to a final answer. The reward of a reply is the mean outcome of its futures; the advantage is the "
+    "reward minus the mean of the group. The update makes round-1 replies with a positive advantage more likely."
 )
 
 
@@ -94,7 +93,9 @@ def update(top: float) -> list[str]:
     path = f"M {ADVANTAGE} {top} V {low} H {ROUND_1} V {top}"
     return [
         f'<path d="{path}" fill="none" stroke="{ROUND_COLOURS[0]}" stroke-width="2.5" marker-end="url(#update)"/>',
-        text((ROUND_1 + ADVANTAGE) / 2, low + 20, "update: round-1 replies with a positive advantage become more likely"),
+        text(
+            (ROUND_1 + ADVANTAGE) / 2, low + 20, "update: round-1 replies with a positive advantage become more likely"
+        ),
     ]
 
 

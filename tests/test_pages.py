@@ -11,6 +11,7 @@ import pytest
 
 from motif_lib.models.load import TINY_FOLDER
 from motif_lib.records import read_traces
+from motif_lib.tasks import BENCHMARKS
 from motif_lib.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,7 @@ def run(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, A
     row = '{"Body": "Ann has 3 plums and eats 1.", "Question": "How many are left?", "Answer": "2"}\n'
     (folder / "data" / "svamp_train.jsonl").write_text(row, encoding="utf-8")
     shutil.copytree(TINY_FOLDER, folder / "own-model")
+    monkeypatch.setitem(BENCHMARKS, "svamp", None)  # taken away again after the test
     names: dict[str, Any] = {}
     exec(code, names)
     return names
@@ -59,8 +61,10 @@ def traces(names: dict[str, Any]) -> list:
 
 DID_WHAT_IT_SAYS = {
     "Your own model": lambda names: names["model"].config.name_or_path == "own-model",
-    "Your own data set": lambda names: names["questions"][0].text == "Ann has 3 plums and eats 1. How many are left?"
-    and {trace.trajectories[0].question.gold for trace in traces(names)} <= {"7", "30"},
+    "Your own data set": lambda names: (
+        names["questions"][0].text == "Ann has 3 plums and eats 1. How many are left?"
+        and {trace.trajectories[0].question.gold for trace in traces(names)} <= {"7", "30"}
+    ),
     "Your own reward": lambda names: names["trainer"].state.log_history[0]["rewards/brevity/mean"] < 0,
     "Your own carry": lambda names: all(
         reply.carried == names["last_lines"](reply.text, reply.finished, "")
