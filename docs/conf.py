@@ -59,8 +59,8 @@ html_copy_source = False
 
 def layout(app, what, name, obj, options, lines):
     """Module docstrings are plain text: what is indented or set in columns stays as it is typed."""
+    lines[:] = [re.sub(r"(?<!`)`([^`]*\\[^`]*)`(?!`)", r"``\1``", line) for line in lines]  # a backslash stays
     lines[:] = [re.sub(r"`s\b", r"`\\ s", line) for line in lines]  # `Trace`s: reStructuredText wants it escaped
-    lines[:] = [re.sub(r"(?<!`)`([^`]*\\[^`]*)`(?!`)", r"``\1``", line) for line in lines]  # else it drops the backslash
     lines[:] = [re.sub(r"^Example: (.*)", r"Example: ``\1``", line) for line in lines]  # what one types in a terminal
     if what == "module":
         paragraphs = "\n".join(lines).strip().split("\n\n")

@@ -1,8 +1,8 @@
 """Every number that a document claims has its source in `facts.yaml`.
 
-A claim is a number that somebody measured or published: one with a unit (%, x, MB, s, minutes, points, tokens a second),
-one of "N of M", or one in a cell of a table that begins with a number. Settings and definitions ("60 tokens", "95 %
-intervals", "lr 5e-6"), code, links and the stated difficulty of an exercise are none.
+A claim is a number that somebody measured or published: one with a unit (%, x, MB, s, minutes, points, tokens a
+second), one of "N of M", or one in a cell of a table that begins with a number. Settings and definitions ("60 tokens",
+"95 % intervals", "lr 5e-6"), code, links and the stated difficulty of an exercise are none.
 """
 
 from __future__ import annotations
