@@ -83,7 +83,7 @@ def test_every_size_that_is_made_smaller_stands_on_the_page():
 
 
 @pytest.mark.slow
-def test_the_ten_lines_run(monkeypatch, tmp_path, capsys):
+def test_the_first_screen_runs(monkeypatch, tmp_path, capsys):
     names = run(WHOLE, monkeypatch, tmp_path)
     assert names["trainer"].state.global_step == 1 and "accuracy" in capsys.readouterr().out
 
