@@ -2,7 +2,7 @@
 
 A claim is a number that somebody measured or published: one with a unit (%, x, MB, s, minutes, points, tokens a
 second), one of "N of M", or one in a cell of a table that begins with a number. Settings and definitions ("60 tokens",
-"95 % intervals", "lr 5e-6"), code, links and the stated difficulty of an exercise are none.
+"95 % intervals", "lr 5e-6"), code, links, and the time and difficulty stated for a notebook or an exercise are none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ SOURCES = {"paper", "reference code", "results table", "published", "definition"
 
 NO_CLAIM = re.compile(
     r"`[^`]*`|\]\([^)]*\)|(?<=\[)[\w-]+ \d+(?=\])|\*Difficulty \d of 5, \d+ minutes\.\*|\b95 %(?= (?:Wilson )?interval)"
+    r"|^About \d+ minutes? on two CPU cores.* take about \d+ minutes\."
 )
 NUMBER = r"(?<![\w.])(?<!\w-)\d+(?:,\d{3})*(?:\.\d+)?"
 UNITS = r"%|x|×|times|[km]?s|seconds?|minutes?|hours?|[kMGT]i?B|bytes|points?|tokens a second|[mb]illion"
@@ -102,6 +103,7 @@ def test_every_entry_names_its_source_and_still_stands_in_a_document():
         ("AIME 2024 (Wang et al. 2022), arXiv 2507.02851, 2025, [trl 3857](https://x.org/1234), `x = 0.5`", 0),
         ("a 95 % interval, the 95 % Wilson interval, 95 % of them", 1),
         ("*Difficulty 2 of 5, 10 minutes.* Write it", 0),
+        ("About 1 minute on two CPU cores, no GPU needed; the two exercises take about 9 minutes. It takes 3 s.", 1),
         ("```\n48.6 %\n```\nand 48.6 %", 1),
         ("GRPO needs 20 minutes", 0),  # the snippet below
         ("GRPO needs 20 minutes and 200 MB", 1),
