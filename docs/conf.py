@@ -13,9 +13,18 @@ project = "MOTIF workbook"
 copyright = "the authors of the MOTIF workbook, MIT licence"
 html_title = project
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "notebooks/*.ipynb", "teaching/*.md", "CONTRIBUTING.md", "LOG.md"]
+include_patterns = [
+    "docs/*.md",
+    "docs/api/*.rst",
+    "notebooks/*.ipynb",
+    "teaching/*.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "LOG.md",
+]
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["docs/api/modules.rst"]
+extensions = ["myst_nb", "sphinx.ext.apidoc", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the notebooks are kept with their outputs, see motif_lib/classroom/build_notebooks.py
@@ -23,11 +32,21 @@ nb_execution_mode = "off"  # the notebooks are kept with their outputs, see moti
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_merge_streams = True
 
+apidoc_modules = [
+    {
+        "path": "../motif_lib",
+        "destination": "docs/api",  # written at each build, never edited; see .gitignore
+        "separate_modules": True,
+        "module_first": True,
+        "automodule_options": ["members", "show-inheritance"],
+    }
+]
 default_role = "literal"  # docstrings write code in single backticks
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_default_options = {"members": True, "undoc-members": False}
+# a name that a package re-exports is described once, in its own module
+autodoc_default_options = {"members": True, "undoc-members": False, "ignore-module-all": True}
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
 html_theme = "furo"
@@ -40,6 +59,7 @@ html_copy_source = False
 
 def layout(app, what, name, obj, options, lines):
     """Module docstrings are plain text: what is indented or set in columns stays as it is typed."""
+    lines[:] = [re.sub(r"(?<!`)`([^`]*\\[^`]*)`(?!`)", r"``\1``", line) for line in lines]  # a backslash stays
     lines[:] = [re.sub(r"`s\b", r"`\\ s", line) for line in lines]  # `Trace`s: reStructuredText wants it escaped
     lines[:] = [re.sub(r"^Example: (.*)", r"Example: ``\1``", line) for line in lines]  # what one types in a terminal
     if what == "module":

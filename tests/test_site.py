@@ -24,6 +24,9 @@ def test_the_site_builds_without_warnings_and_shows_widgets_by_their_fallbacks(t
     page = (tmp_path / "site" / "notebooks" / "03_rewards.html").read_text()
     assert "Static view: run the notebook to use the controls." in page and "widget-view" not in page
     assert "fontawesome" not in page and "https://cdn" not in page, "the site works without a network"
-    assert "motif_lib.rounds.think" in (tmp_path / "site" / "docs" / "api.html").read_text()
+    for module in (ROOT / "motif_lib").rglob("*.py"):
+        name = ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        assert (tmp_path / "site" / "docs" / "api" / f"{name}.html").exists(), name
+    assert "motif_lib.rounds.think" in (tmp_path / "site" / "docs" / "api" / "motif_lib.rounds.html").read_text()
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         assert (tmp_path / "site" / "notebooks" / f"{notebook.stem}.html").exists()

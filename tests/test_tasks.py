@@ -6,15 +6,15 @@ import json
 import re
 import sys
 import types
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from motif_lib.records import Question
-from motif_lib.tasks import BENCHMARKS, load_task
+from motif_lib.tasks import BENCHMARKS, Benchmark, load_task
 from motif_lib.tasks.ledger import GAINS
+from motif_lib.tasks.load import text
 
 GOOD = {"question": "1 + 1?", "answer": "#### 2"}
 MATH = {"problem": "x?", "answer": "2", "level": 1, "subject": "Algebra"}
@@ -133,11 +133,11 @@ def test_blank_lines_count_as_rows_but_hold_none(tmp_path):
     assert [question.id for question in load_task("gsm8k", path=tmp_path)] == ["gsm8k-test-2"]
 
 
-def test_a_new_data_set_takes_the_lines_in_the_readme(tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "svamp" in block]
-    monkeypatch.setitem(BENCHMARKS, "svamp", None)  # taken away again after the test
-    exec(code, {})
+def test_a_new_data_set_takes_a_function_and_a_line(tmp_path, monkeypatch):
+    def svamp(row):
+        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
+
+    monkeypatch.setitem(BENCHMARKS, "svamp", Benchmark(svamp, hub="ChilleD/SVAMP"))
     write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": "2"})
     assert load_task("svamp", path=tmp_path) == [Question("Two hens. How many?", "2", "gsm8k", "svamp-test-1")]
     write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?"})

@@ -23,7 +23,7 @@ from motif_lib.files import PACKAGE
 
 CLONE = PACKAGE.resolve().parent
 FILES = ("pyproject.toml", "constraints.txt", "LICENSE", "README.md")
-FOLDERS = ("motif_lib", "notebooks", "teaching")
+FOLDERS = ("motif_lib", "notebooks", "teaching", "docs")
 JUNK = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.pyc", "*.part")  # a .part may be this pack itself
 README = """MOTIF workbook, packed on {system} with Python {python}
 

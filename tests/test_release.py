@@ -1,0 +1,70 @@
+"""What a stranger meets first says the same everywhere: versions, Python, workflows, ways to install, the picture."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import motif_lib
+from motif_lib.moved import MOVED
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+
+
+def test_one_version():
+    """pip's own is read from `__init__`; the citation and the newest entry of the changelog agree with it."""
+    assert "version" in PROJECT["dynamic"] and "version" not in PROJECT
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    (newest, *_) = re.findall(r"^## (\d[\w.]*)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert citation["version"] == newest == motif_lib.__version__
+
+
+def test_the_changelog_lists_every_path_that_moved():
+    listed = re.findall(r"^\| `(\S+)` \| `(\S+)` \|$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert dict(listed) == MOVED and len(listed) == len(MOVED)
+
+
+def test_the_workflows_try_every_python_that_the_package_names():
+    pythons = WORKFLOWS["tests"]["jobs"]["fast"]["strategy"]["matrix"]["python"]
+    named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
+    assert pythons == named and PROJECT["requires-python"] == f">={pythons[0]}"
+
+
+def test_the_workflows_call_targets_of_the_makefile():
+    steps = [step for flow in WORKFLOWS.values() for job in flow["jobs"].values() for step in job["steps"]]
+    called = {step["run"].split()[1] for step in steps if step.get("run", "").startswith("make ")}
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert called == {"lint", "test-fast", "test", "site"} and called <= set(targets)
+
+
+def test_the_readme_can_be_read_in_five_minutes():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
+
+
+def test_the_picture_is_the_one_that_its_script_draws():
+    script = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "draw.py")
+    draw = importlib.util.module_from_spec(script)
+    script.loader.exec_module(draw)
+    assert draw.FILE.read_text(encoding="utf-8") == draw.draw()
+
+
+@pytest.mark.slow
+def test_the_conda_environment_resolves_within_the_constraints():
+    """Its pip lines, against what is installed here; Python itself is conda's part."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, _, packages = environment["dependencies"]
+    assert python.removeprefix("python=") in PROJECT["requires-python"]
+    words = [word for line in packages["pip"] for word in line.split()]
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-build-isolation", *words]
+    done = subprocess.run(pip, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Would install motif_lib-{motif_lib.__version__}" in done.stdout
