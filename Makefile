@@ -5,6 +5,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # What a notebook was built with: no network, two threads, one order of hashes.
 NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
 	OMP_NUM_THREADS=2 PYTHONHASHSEED=0
+# As many test files at a time as WORKERS, each on one thread; a file's tests stay together, and a notebook is a file.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast notebooks recorded site lint audit clean
 
@@ -12,11 +15,12 @@ demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 
 test: .venv/test.done .venv/browser.done
-	$(BIN)/python -m pytest tests
-	$(NOTEBOOK_ENV) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitize.cfg notebooks
+	$(PYTEST) tests
+	$(NOTEBOOK_ENV) OMP_NUM_THREADS=1 $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
+	  --nbval-sanitize-with=tests/sanitize.cfg notebooks
 
 test-fast: .venv/test.done
-	$(BIN)/python -m pytest tests -m "not slow and not browser"
+	$(PYTEST) tests -m "not slow and not browser"
 
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.classroom.build_notebooks build
