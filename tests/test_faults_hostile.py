@@ -95,7 +95,7 @@ def test_reading_and_carrying_are_bounded():
 
 @pytest.mark.parametrize("task", ["gsm8k", pytest.param("math500", marks=pytest.mark.slow)])
 def test_no_text_is_right_by_accident_and_none_hangs(monkeypatch, task):
-    """In numbers or in LaTeX, bare, in an answer tag, in a box, and as the gold: each within its limit, none right."""
+    """Bare, in an answer tag, in a box, and as the gold: each is graded within its limit, and only a five is 5."""
     shapes = ("{}", "<answer>{}</answer>", r"<answer>\boxed{{{}}}</answer>")
     replies = [shape.format(text) for shape in shapes for text in CORPUS]
     pool = Pool(size=2, cpu_limit=0.5)
@@ -107,7 +107,7 @@ def test_no_text_is_right_by_accident_and_none_hangs(monkeypatch, task):
     finally:
         pool.stop()
     assert not [reply for reply, verdict in zip(replies, as_reply) if verdict.correct]
-    assert not [text for text, verdict in zip(CORPUS, as_gold) if verdict.correct and "5" not in text]
+    assert not [text for text, verdict in zip(CORPUS, as_gold) if verdict.correct and not re.search("[5५]", text)]
     assert time.monotonic() - start < 300
 
 
