@@ -18,7 +18,7 @@ demo: .venv/notebook.done
 test: .venv/test.done .venv/browser.done
 	$(PYTEST) tests
 	$(NOTEBOOK_ENV) $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
-	  --nbval-sanitize-with=tests/sanitize.cfg notebooks
+	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
 
 test-fast: .venv/test.done
 	$(PYTEST) tests -m "not slow and not browser"
