@@ -2,9 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# What a notebook was built with: no network, two threads, one order of hashes.
+# How notebooks are tested: no network, one order of hashes, and one thread, which gives the outputs of the two of
+# `make notebooks`.
 NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
-	OMP_NUM_THREADS=2 PYTHONHASHSEED=0
+	OMP_NUM_THREADS=1 PYTHONHASHSEED=0
+# As many test files at a time as WORKERS, each on one thread; a file's tests stay together, and a notebook is a file.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast notebooks recorded site lint audit clean
 
@@ -12,11 +16,12 @@ demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 
 test: .venv/test.done .venv/browser.done
-	$(BIN)/python -m pytest tests
-	$(NOTEBOOK_ENV) $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 --nbval-sanitize-with=tests/sanitize.cfg notebooks
+	$(PYTEST) tests
+	$(NOTEBOOK_ENV) $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
+	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
 
 test-fast: .venv/test.done
-	$(BIN)/python -m pytest tests -m "not slow and not browser"
+	$(PYTEST) tests -m "not slow and not browser"
 
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.classroom.build_notebooks build

@@ -1,4 +1,4 @@
-r"""Hostile strings, at least 300 distinct ones: what a model or a data set may write to break what reads it.
+r"""Hostile strings: what a model or a data set may write to break what reads it.
 
 `CANARY` is the name of a file that appears in the working directory if any of the code in here is ever run.
 """

@@ -56,7 +56,7 @@ def test_a_file_imports_only_what_stands_to_the_left_of_it():
 def test_no_circle_of_imports():
     trees = files()
     graph = {
-        name: {module for module in trees for found in imports(tree) if f"{found}.".startswith(f"{module}.")} - {name}
+        name: {module for found in imports(tree) for module in trees if f"{found}.".startswith(f"{module}.")} - {name}
         for name, tree in trees.items()
     }
     while free := [name for name, needs in graph.items() if not needs & graph.keys()]:

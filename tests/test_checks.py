@@ -1,11 +1,72 @@
-"""The runner of the exercise checks: its three verdicts and the lines it prints."""
+"""The exercise checks: a stub is "not yet", a right answer "ok", each wrong answer is named; and their runner."""
 
 from __future__ import annotations
 
-import pytest
+from importlib import import_module
+from pkgutil import iter_modules
 
-from motif_lib.checks import Case, run
+import pytest
+import wrong_with_numbers as numbers
+import wrong_with_text as text
+from notebook_solutions import solution
+
+import motif_lib.checks
+from motif_lib.checks import Case, advantage, beyond, context, evaluation, rewards, rounds, run, start, training
 from motif_lib.checks.base import SHOWN, same, shown
+from motif_lib.grpo import group_advantages
+
+# check, notebook of its folded solution, function to write, wrong answers
+TABLE = [
+    (start.check_gold_of, "00", "gold_of", text.GOLDS),
+    (start.check_replies_per_question, "00", "replies_per_question", numbers.COSTS),
+    (context.check_room, "01", "room", numbers.ROOMS),
+    (context.check_cache_bytes, "01", "cache_bytes", numbers.CACHES),
+    (rounds.check_my_think, "02", "my_think", text.LOOPS),
+    (rounds.check_keep_note, "02", "keep_note", text.NOTES),
+    (rewards.check_format_reward, "03", "format_score", text.FORMATS),
+    (rewards.check_last_box, "03", "last_box", text.LAST_BOXES),
+    (rewards.check_is_correct, "03", "is_correct", text.CORRECT),
+    (advantage.check_future_reward, "04", "my_rewards", numbers.FUTURES),
+    (advantage.check_group_advantages, "04", "my_advantages", numbers.ADVANTAGES),
+    (advantage.check_clipped_loss, "04", "my_loss", numbers.LOSSES),
+    (training.check_groups_without_signal, "05", "groups_without_signal", numbers.GROUPS),
+    (training.check_smoothed, "05", "smoothed", numbers.CURVES),
+    (evaluation.check_interval, "06", "interval", numbers.INTERVALS),
+    (evaluation.check_p_value, "06", "p_value", numbers.P_VALUES),
+    (beyond.check_salvage, "07", "salvage", text.SALVAGES),
+    (beyond.check_tokens_saved, "07", "tokens_saved", text.SAVINGS),
+]
+# as good as the folded solution: any small eps, any kind of array, the formula instead of scipy
+ALSO_RIGHT = [
+    (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
+    (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-8).numpy()),
+    (evaluation.check_interval, numbers.wilson_by_hand),
+]
+
+
+@pytest.mark.parametrize("check, notebook, name, wrong", TABLE, ids=[row[0].__name__ for row in TABLE])
+def test_a_check_knows_a_stub_the_solution_and_every_wrong_answer(check, notebook, name, wrong):
+    assert check(lambda *_: None).status == check(lambda *_: ...).status == "not yet"
+    assert check(solution(notebook, name)).status == "ok"
+    said = [(message, check(function)) for message, function in wrong]
+    unnamed = [
+        f"{message!r} is not in: {r}" for message, r in said if r.status != "not quite" or message not in r.message
+    ]
+    assert wrong and not unnamed, "\n".join(unnamed)
+
+
+@pytest.mark.parametrize("check, function", ALSO_RIGHT)
+def test_another_right_answer_is_ok_too(check, function):
+    assert check(function).status == "ok"
+
+
+def test_every_check_is_in_the_table():
+    topics = [import_module(f"motif_lib.checks.{module.name}") for module in iter_modules(motif_lib.checks.__path__)]
+    checks = {value for topic in topics for name, value in vars(topic).items() if name.startswith("check_")}
+    assert checks == {row[0] for row in TABLE}
+
+
+# --- the runner
 
 CASES = [
     Case("divide by the number of values", lambda f: f([1, 2, 6]), 3.0),

@@ -1,0 +1,228 @@
+"""Wrong answers to the exercises on numbers (notebooks 00, 01, 04, 05, 06): (what the check must say, function).
+
+Each is what a learner may well write; the table of all checks is in `test_checks.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+from scipy.stats import binomtest, fisher_exact
+
+from motif_lib.grpo import clipped_loss, group_advantages
+
+# --- 00: replies that one question costs
+
+COSTS = [
+    ("once for every trajectory", lambda m, k, n: m * k * n),
+    ("round 1 is left out", lambda m, k, n: m * k * (n - 1)),
+    ("after the first, not n (", lambda m, k, n: m * (1 + k * n)),
+    ("not n - 2", lambda m, k, n: m * (1 + k * (n - 2))),
+    ("trajectories are missing", lambda m, k, n: m * n),
+    ("multiply by m", lambda m, k, n: m + k * (n - 1)),
+    ("not one", lambda m, k, n: m * (1 + k)),
+    ("branches once", lambda m, k, n: m * k ** (n - 1)),
+    ("whatever k is", lambda m, k, n: 26 if n == 5 else m * k),
+]
+
+# --- 01: the room that a prompt leaves, and the bytes of the cache
+
+ROOMS = [
+    ("the budget is forgotten", lambda prompt, budget, window: max(0, window - prompt)),
+    ("room of the prompt", lambda prompt, budget, window: window - budget),
+    ("this is the whole window", lambda prompt, budget, window: window),
+    ("here the budget ends", lambda prompt, budget, window: min(budget, window - prompt - budget) // 2),
+    ("the window is forgotten", lambda prompt, budget, window: budget),
+    ("this is the prompt", lambda prompt, budget, window: budget if prompt == 100 else prompt),
+    ("leaves 0 tokens, not less", lambda prompt, budget, window: min(budget, window - prompt)),
+    (
+        "to the last token",
+        lambda prompt, budget, window: max(0 if prompt > window else 1, min(budget, window - prompt)),
+    ),
+]
+
+
+def cache(config, tokens, size=2, keys=2, layers=True, heads=None, width=None, power=1):
+    heads = heads or config.num_key_value_heads
+    width = width or config.hidden_size // config.num_attention_heads
+    return keys * (config.num_hidden_layers if layers else 1) * heads * width * tokens**power * size
+
+
+CACHES = [
+    ("a key and a value", lambda c, t, b: cache(c, t, b, keys=1)),
+    ("the layers are missing", lambda c, t, b: cache(c, t, b, layers=False)),
+    ("query heads are not stored", lambda c, t, b: cache(c, t, b, heads=c.num_attention_heads)),
+    ("not hidden_size", lambda c, t, b: cache(c, t, b, width=c.hidden_size)),
+    ("not with their square", lambda c, t, b: cache(c, t, b, power=2)),
+    ("the tokens are missing", lambda c, t, b: cache(c, t, b, power=0)),
+    ("2 (key and value) x", lambda c, t, b: cache(c, t, b) + 1),
+    ("fixed in the function", lambda c, t, b: cache(c, t, 2)),
+    ("no token", lambda c, t, b: cache(c, max(1, t), b)),
+]
+
+# --- 04: rewards from outcomes, advantages from rewards, the loss from advantages
+
+
+def graded(row):
+    return [outcome for outcome in row if outcome is not None]
+
+
+FUTURES = [
+    ("the sum", lambda outcomes: [sum(row) for row in outcomes]),
+    ("the best outcome", lambda outcomes: [max(row) for row in outcomes]),
+    ("one reward for each reply", lambda outcomes: fmean(value for row in outcomes for value in row)),
+    ("need not be 4", lambda outcomes: [sum(row) / 4 for row in outcomes]),
+    ("None is no wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
+    ("None is no wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
+    ("the reward is None", lambda outcomes: [fmean(graded(row) or [0.0]) for row in outcomes]),
+    ("the reward is None", lambda outcomes: [fmean(graded(row)) for row in outcomes]),
+]
+ADVANTAGES = [
+    ("divides by m", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True, correction=0)),
+    ("not divided by the spread", lambda r: group_advantages(r, scale=False)),
+    ("square root", lambda r: (r - r.mean(1, True)) / r.var(1, keepdim=True)),
+    ("not subtracted", lambda r: r / r.std(1, keepdim=True)),
+    ("from each reward take", lambda r: r - 1),
+    ("its own mean", lambda r: (r - r.mean()) / r.std()),
+    ("small eps", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True)),
+]
+
+
+def weighted(new, old, a):
+    """(N, T): the ratio times the advantage, not clipped."""
+    return (new - old).exp() * a[:, None]
+
+
+def surrogate(new, old, a, low=0.8):
+    """(N, T): the clipped objective, before masking and averaging."""
+    return weighted(new, old, a).minimum((new - old).exp().clamp(low, 1.2) * a[:, None])
+
+
+def average(values, mask):
+    return (values * mask).sum() / mask.sum()
+
+
+LOSSES = [
+    ("the sign", lambda *given: -clipped_loss(*given)),
+    ("exp(logp - old_logp)", lambda new, old, a, mask: -average((new - old) * a[:, None], mask)),
+    ("compares it with the one before", lambda new, old, a, mask: clipped_loss(new, 0 * old, a, mask)),
+    ("clip the ratio", lambda new, old, a, mask: -average(weighted(new, old, a), mask)),
+    (
+        "minimum of clipped and unclipped",
+        lambda new, old, a, mask: -average((new - old).exp().clamp(0.8, 1.2) * a[:, None], mask),
+    ),
+    ("clip the ratio", lambda new, old, a, mask: clipped_loss(new, old, a, mask, epsilon=0.3)),
+    ("not pushed below", lambda new, old, a, mask: -average(surrogate(new, old, a, low=None), mask)),
+    ("padding counts", lambda new, old, a, mask: -surrogate(new, old, a).mean()),
+    ("mask.sum()", lambda new, old, a, mask: -(surrogate(new, old, a) * mask).mean()),
+    (
+        "each reply first",
+        lambda new, old, a, mask: -((surrogate(new, old, a) * mask).sum(1) / mask.sum(1)).mean(),
+    ),
+    ("no detach()", lambda *given: clipped_loss(*given).detach()),
+    ("no detach()", lambda *given: clipped_loss(*given).item()),
+    ("pushed back", lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask)),
+]
+
+# --- 05: groups that teach nothing, and a curve drawn smooth
+
+
+def groups(rewards, m):
+    return [rewards[i : i + m] for i in range(0, len(rewards), m)]
+
+
+def alike(group):
+    return len(set(group)) == 1
+
+
+GROUPS = [
+    (
+        "not every m-th",
+        lambda rewards, m: fmean(alike(rewards[i :: len(rewards) // m]) for i in range(len(rewards) // m)),
+    ),
+    ("right throughout", lambda rewards, m: fmean(not any(group) for group in groups(rewards, m))),
+    ("whole batch", lambda rewards, m: float(alike(rewards))),
+    ("not their number", lambda rewards, m: float(sum(map(alike, groups(rewards, m))))),
+    (
+        "at any value",
+        lambda rewards, m: fmean(sum(group) in (0, m, 2 * m) and alike(group) for group in groups(rewards, m)),
+    ),
+]
+CURVES = [
+    ("one value for each step", lambda values, w: [sum(values[i - w : i]) / w for i in range(w, len(values) + 1)]),
+    ("divide by how many", lambda values, w: [sum(values[max(0, i + 1 - w) : i + 1]) / w for i in range(len(values))]),
+    (
+        "look back only",
+        lambda values, w: [fmean(values[max(0, i - w // 2) : i + w // 2 + 1]) for i in range(len(values))],
+    ),
+    ("older than `width`", lambda values, w: [fmean(values[: i + 1]) for i in range(len(values))]),
+    ("not the mean", lambda values, w: [min(values[max(0, i + 1 - w) : i + 1]) for i in range(len(values))]),
+]
+
+# --- 06: Wilson's interval and the paired test
+
+
+def wald(successes, n, z=1.96):
+    p = successes / n
+    half = z * math.sqrt(p * (1 - p) / n)
+    return p - half, p + half
+
+
+def from_scipy(method, scale=1.0):
+    def interval(successes, n):
+        found = binomtest(successes, n).proportion_ci(0.95, method=method)
+        return scale * found.low, scale * found.high
+
+    return interval
+
+
+def wilson_by_hand(successes, n, z=1.96, centred=True):
+    p, shrink = successes / n, 1 + z**2 / n
+    middle = (p + z**2 / (2 * n)) / shrink if centred else p
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / shrink
+    return middle - half, middle + half
+
+
+INTERVALS = [
+    ("not percent", from_scipy("wilson", scale=100)),
+    ("in this order", lambda k, n: from_scipy("wilson")(k, n)[::-1]),
+    ("Wald", wald),
+    ("z = 1.96", lambda k, n: wilson_by_hand(k, n, z=1.0)),
+    ("square root", lambda k, n: wilson_by_hand(k, n, z=1.96**2)),
+    ("Clopper-Pearson", from_scipy("exact")),
+    ("not the Wilson interval", lambda k, n: wilson_by_hand(k, n, z=1.9)),
+    ("below 0", lambda k, n: wilson_by_hand(k, n, centred=False)),
+    ("the middle", lambda k, n: wald(k, n) if 0 < k < n else wilson_by_hand(k, n)),
+]
+
+
+def table(a, b):
+    only_a = sum(x is True and y is not True for x, y in zip(a, b))
+    only_b = sum(y is True and x is not True for x, y in zip(a, b))
+    return only_a, only_b
+
+
+def exact(successes, n, alternative="two-sided"):
+    return binomtest(successes, n, alternative=alternative).pvalue if n else 1.0
+
+
+def unequal(a, b):
+    return exact(table(a, b)[1], sum(x != y for x, y in zip(a, b)))
+
+
+def unpaired(a, b):
+    right_a, right_b = sum(x is True for x in a), sum(y is True for y in b)
+    return float(fisher_exact([[right_a, len(a) - right_a], [right_b, len(b) - right_b]]).pvalue)
+
+
+P_VALUES = [
+    ("there is no evidence", lambda a, b: 0.0),
+    ("counts as wrong", unequal),
+    ("one-sided", lambda a, b: exact(table(a, b)[1], sum(table(a, b)), "greater")),
+    ("pair by pair", unpaired),
+    ("leave out those on which they agree", lambda a, b: exact(table(a, b)[1], len(a)) if table(a, b)[1] else 1.0),
+    ("which of the two comes first", lambda a, b: exact(table(a, b)[1], sum(table(a, b))) if table(a, b)[1] else 1.0),
+    ("a None is not left out", lambda a, b: unequal(*zip(*[p for p in zip(a, b) if None not in p] or [(True, True)]))),
+    ("both kinds of disagreement", lambda a, b: 0.5 ** (max(table(a, b)) - 1) if sum(table(a, b)) else 1.0),
+]

@@ -1,0 +1,240 @@
+"""Wrong answers to the exercises on texts and rounds (notebooks 00, 02, 03, 07): (what the check must say, function).
+
+Each is what a learner may well write; the table of all checks is in `test_checks.py`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from motif_lib.carry import MAX_NOTE, full_history, memory, progress_note
+from motif_lib.protocol import NO_NOTE, TAGS, messages, read_answer
+from motif_lib.rewards.format import format_reward, is_soft, tags_once
+from motif_lib.rewards.reference import faulty_accuracy, faulty_soft, faulty_tags
+from motif_lib.verify import verify
+from motif_lib.verify.extract import boxes
+
+# --- 00: the gold answer of a GSM8K row
+
+
+def gold(cut=lambda answer: answer.rpartition("####")[2], comma="", strip=str.strip):
+    return lambda answer: strip(cut(answer)).replace(",", comma)
+
+
+GOLDS = [
+    ("text, not a number", lambda answer: int(gold()(answer))),
+    ("the mark is still in it", gold(cut=lambda answer: answer)),
+    ("this is the work", gold(cut=lambda answer: answer.partition("####")[0])),
+    ("a thousands separator", gold(comma=",")),
+    ("white space", gold(strip=lambda text: text[1:])),
+    ("the last one counts", gold(cut=lambda answer: answer.split("####")[1])),
+    ("the sign", gold(strip=lambda text: text.strip(" -\n"))),
+]
+
+# --- 02: the loop over the rounds, and the note that one round hands to the next
+
+
+def loop(
+    first=1,
+    told=lambda round: round,
+    total=lambda num_rounds: num_rounds,
+    note=lambda text, old: read_answer(text) or NO_NOTE,
+    progress=lambda note: note,
+    give=lambda texts: texts[-1],
+    calls=lambda num_rounds: num_rounds,
+):
+    """A learner's loop, with room for one mistake."""
+
+    def my_think(question, sampler, num_rounds):
+        carried, texts = None, []
+        for round in range(first, first + calls(num_rounds)):
+            chat = messages(question, told(round), total(num_rounds), progress(carried))
+            texts.append(sampler([chat])[0].text)
+            carried = note(texts[-1], carried)
+        return give(texts)
+
+    return my_think
+
+
+def one_chat(question, sampler, num_rounds):
+    chat = []
+    for round in range(1, num_rounds + 1):
+        chat += messages(question, round, num_rounds, None)
+        text = sampler([chat])[0].text
+    return text
+
+
+def unbatched(question, sampler, num_rounds):
+    return sampler(messages(question, 1, num_rounds))[0].text
+
+
+LOOPS = [
+    ("call the sampler num_rounds times", loop(calls=lambda num_rounds: num_rounds - 1)),
+    ("counted from 1", loop(first=0)),
+    ("the same round", loop(told=lambda round: 1)),
+    ("the wrong rounds", loop(told=lambda round: round + 1)),
+    ("how many there are", loop(total=lambda num_rounds: num_rounds + 1)),
+    ("a fresh context", one_chat),
+    ("never reaches", loop(progress=lambda note: None)),
+    ("the whole reply", loop(note=lambda text, old: text)),
+    ("of round 1: take a new note", loop(note=lambda text, old: old or read_answer(text))),
+    ("old notes pile up", loop(note=lambda text, old: f"{old}\n{read_answer(text)}")),
+    ("not an empty text", loop(progress=lambda note: note or "")),
+    ("round 1 sees none", loop(note=lambda text, old: "my note")),
+    ("the reply of round 1", loop(give=lambda texts: texts[0])),
+    ("give the whole last reply", loop(give=lambda texts: read_answer(texts[-1]))),
+    ("give the text of the last reply", loop(give=tuple)),
+    ("looks like a first round", loop(note=lambda text, old: read_answer(text))),
+    ("the unfinished reasoning", loop(note=lambda text, old: read_answer(text) or text)),
+    ("without an answer hands on NO_NOTE", loop(note=lambda text, old: read_answer(text) or "none")),
+    ("lives for one round", loop(note=lambda text, old: read_answer(text) or old or NO_NOTE)),
+    ("there is one call", loop(calls=lambda num_rounds: max(2, num_rounds))),
+    ("sampler([chat])", unbatched),
+]
+NOTES = [
+    ("stays for ever", lambda reply, finished, previous: previous or progress_note(reply, finished, previous)),
+    ("not the reasoning", lambda reply, finished, previous: reply if finished else previous),
+    ("in front of", lambda reply, finished, previous: f"{previous} {read_answer(reply) or ''}".strip()),
+    ("thrown away", progress_note),
+    ("leaves the note of the round before", lambda *given: read_answer(given[0]) or given[0]),
+    ("no note before", lambda reply, finished, previous: read_answer(reply) or previous),
+    ("cut off after its answer", lambda *given: memory(*given) if given[1] else given[2] or NO_NOTE),
+    (
+        "two answers",
+        lambda reply, *given: memory(reply.partition("</answer>")[0] + "</answer>" * ("<an" in reply), *given),
+    ),
+    ("not bounded", lambda reply, finished, previous: read_answer(reply) or previous or NO_NOTE),
+    ("not the reasoning", full_history),
+    ("not bounded", lambda *given: memory(*given)[: MAX_NOTE - 1]),
+]
+
+# --- 03: the rewards for format and for the right answer
+
+BLOCKS = r"<reasoning>.*</reasoning>.*<answer>.*</answer>"
+
+
+def from_match(match):
+    return lambda text: 0.5 * bool(match(text)) + 0.125 * tags_once(text)
+
+
+FORMATS = [
+    ("not a list", lambda text: format_reward([text], strict_weight=0.0)),
+    ("newlines around the tags", from_match(lambda text: "\n</reasoning>\n" in text)),
+    ("does not match a newline", from_match(lambda text: faulty_soft(text))),
+    ("re.match looks only at the very beginning", from_match(lambda text: re.match(BLOCKS, text, re.DOTALL))),
+    ("length", lambda text: 0.5 * is_soft(text) + 0.125 * tags_once(text) - 0.001 * max(0, len(text) - 999)),
+    ("wrong order", from_match(lambda text: all(tag in text for tag in TAGS[:4]))),
+    ("text.count(tag) == 1", lambda text: 0.5 * is_soft(text) + 0.125 * sum(tag in text for tag in TAGS[:4])),
+    ("never closed", from_match(lambda text: re.search(BLOCKS[:-10], text, re.DOTALL))),
+    ("nor is a reasoning", from_match(lambda text: re.search("<reasoning>.*<answer>.*</answer>", text, re.DOTALL))),
+    ("an empty text", lambda text: 0.5 * is_soft(text) + 0.125 * (tags_once(text) or 4 * (not text))),
+    ("newlines around the tags", lambda text: 0.5 * is_soft(text) + faulty_tags(text)),
+]
+
+
+def found(pattern, index=-1):
+    return lambda text: (re.findall(pattern, text) or [None])[index]
+
+
+LAST_BOXES = [
+    ("between the braces", lambda text: text.partition(r"\boxed")[2]),
+    ("the first box", found(r"\\boxed\{(.*?)\}", 0)),
+    ("greedy", found(r"\\boxed\{(.*)\}")),
+    ("count the braces that are open", found(r"\\boxed\{(.*?)\}")),
+    ("last brace of the text", lambda text: text[text.rindex(r"\boxed{") + 7 : text.rindex("}")]),
+    ("give None", lambda text: boxes(text)[-1]),
+    ("give None", lambda text: (boxes(text) or [""])[-1]),
+    ("never closed", lambda text: (boxes(text + "}") or [None])[-1]),
+]
+
+
+def number(text):
+    return float(text.replace(",", ""))
+
+
+def claim(reply):
+    """The content of the last box of the answer; "" if there is none."""
+    return (boxes(read_answer(reply) or "") or [""])[-1]
+
+
+def whole_text(reply, gold):
+    """Is the last box of the whole reply, or the reply without a box, the gold number?"""
+    last = (boxes(reply) or [reply])[-1]
+    return bool(last) and not last.strip("1234567890., ") and number(last) == number(gold)
+
+
+def with_comma(reply, gold):
+    """The claim may have a thousands separator, the gold may not."""
+    bare = claim(reply).replace(",", "")
+    return bare.strip("1234567890. ") == "" and float(bare) == float(gold)
+
+
+CORRECT = [
+    ("this answer is right", lambda reply, gold: False),
+    ("15 is not 5", lambda reply, gold: gold in (read_answer(reply) or "")),
+    ("another spelling", lambda reply, gold: faulty_accuracy(reply, gold) == 2.0),
+    ("another spelling", lambda reply, gold: claim(reply)[:1] != " " and whole_text(claim(reply), gold)),
+    ("another spelling", lambda reply, gold: claim(reply).strip().replace(",", "") == gold.replace(",", "")),
+    ("another spelling", lambda reply, gold: "," not in claim(reply) and whole_text(claim(reply), gold)),
+    ("another spelling", with_comma),
+    ("box in the reasoning", lambda reply, gold: any(whole_text(rf"\boxed{{{box}}}", gold) for box in boxes(reply))),
+    ("cut off", lambda reply, gold: whole_text(read_answer(reply) or reply, gold)),
+    ("hedge", lambda reply, gold: whole_text(read_answer(reply) or "", gold)),
+    ("one claim", lambda reply, gold: len(boxes(read_answer(reply) or "")) == 1 and verify(reply, gold).correct),
+    ("the last one", lambda reply, gold: bool(verify(reply.partition("</answer>")[0] + "</answer>", gold).correct)),
+    ("ZeroDiv", lambda reply, gold: verify(reply, gold).correct or 1 / (read_answer(reply) != r"\boxed{many}") < 0),
+]
+
+# --- 07: a carry that saves a note from an unfinished reply, and the tokens that stopping early saves
+
+LINE = r"^day (\w+) .*=(\d+)\n"
+
+
+def salvage(reply, finished, previous, line=LINE, which=-1, fallback=True, bound=2000, keep=False):
+    if note := read_answer(reply):
+        return note[:bound]
+    if keep and previous:
+        return previous
+    lines = re.findall(line, reply, re.MULTILINE)
+    if lines:
+        return f"{lines[which][1]} after day {lines[which][0]}"
+    return (previous or NO_NOTE) if fallback else NO_NOTE
+
+
+def with_options(**options):
+    return lambda reply, finished, previous: salvage(reply, finished, previous, **options)
+
+
+SALVAGES = [
+    ("as `progress_note` does", lambda reply, finished, previous: reply[-120:]),
+    ("a reply without an answer", progress_note),
+    ("19 has become 1", with_options(line=r"^day (\w+) .*=(\d+)$")),
+    ("first whole line", with_options(which=0)),
+    ("this is the change", with_options(line=r"^day (\w+) \w+ (\d+)=\d+\n")),
+    ("leaves the note as it was", with_options(fallback=False)),
+    ("replaces the old note", with_options(keep=True)),
+    ("say NO_NOTE", lambda *given: "" if salvage(*given) == NO_NOTE else salvage(*given)),
+    ("bound the note", with_options(bound=None)),
+]
+
+
+def saving(
+    after=1,
+    pick=0,
+    seen=lambda reply: boxes(reply.carried),
+    count=lambda replies: sum(reply.tokens for reply in replies),
+):
+    def tokens_saved(trajectory):
+        hits = [i for i, reply in enumerate(trajectory.replies) if seen(reply)]
+        return count(trajectory.replies[hits[pick] + after :]) if hits else 0
+
+    return tokens_saved
+
+
+SAVINGS = [
+    ("saves nothing", saving(seen=lambda reply: boxes(read_answer(reply.text) or ""), after=0)),
+    ("has to be paid", saving(after=0)),
+    ("first boxed note, not at the last", saving(pick=-1)),
+    ("tokens, not rounds", saving(count=len)),
+    ("a box in the reasoning", saving(seen=lambda reply: reply.carried and boxes(reply.text))),
+]
