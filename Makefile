@@ -30,7 +30,7 @@ notebooks: .venv/test.done
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 	$(BIN)/motif experiment --out runs/experiment --seeds 3
-	$(BIN)/motif ablate ablation --out runs/ablation --seeds 3
+	$(BIN)/motif ablate --out runs/ablation --seeds 3
 	$(BIN)/motif ablate credit --out runs/credit --seeds 4
 	$(BIN)/python -m motif_lib.studies.recorded runs
 
@@ -39,8 +39,8 @@ site: .venv/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -W --keep-going -q -c docs . build/site
 
 lint: .venv/dev.done
-	$(BIN)/ruff check motif_lib tests notebooks docs
-	$(BIN)/ruff format --check motif_lib tests docs
+	$(BIN)/ruff check motif_lib tests notebooks docs conftest.py
+	$(BIN)/ruff format --check motif_lib tests docs conftest.py
 	$(BIN)/mypy
 
 # Known vulnerabilities of the pinned versions, as PyPI lists them: needs a network. A version that PyPI knows nothing

@@ -337,7 +337,7 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 #
 # ## 6. All switches, measured
 #
-# **Recorded**, twice. `motif ablate ablation --seeds 3` turned one switch at a time. Every cell was trained with three
+# **Recorded**, twice. `motif ablate --seeds 3` turned one switch at a time. Every cell was trained with three
 # seeds, 30 steps of 4 questions, and asked 100 held-out problems per seed. `base` is `credit="any"`, the current
 # policy, n = 3, k = 4 and a progress note.
 #

@@ -1,6 +1,6 @@
 """Ablations: one switch turned at a time, several seeds, one table and one figure with intervals.
 
-    motif ablate ablation --out runs/ablation --seeds 3
+    motif ablate --out runs/ablation --seeds 3
 
 A grid is a YAML file (`grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
 while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes on. The

@@ -4,7 +4,7 @@
 
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
-runs/ablation     from `motif ablate ablation`: one line for each seed and cell, table, figure
+runs/ablation     from `motif ablate`: one line for each seed and cell, table, figure
 runs/credit       from `motif ablate credit`: the same
 """
 
