@@ -13,9 +13,12 @@ from typing import Any
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.records import Question, Trace, Trajectory
+from motif_lib.rewards.format import completion_text
 from motif_lib.rounds import Stop, add_reply, branch, ended
 from motif_lib.samplers.base import Chat, Completion, Sampler
 from motif_lib.verify import verify_many
+
+OUTCOME = 2.0  # reward of a right final answer in the reference code, and by default here; a wrong one earns 0
 
 
 def mean_outcome(outcomes: Sequence[float | None]) -> float | None:
@@ -24,7 +27,7 @@ def mean_outcome(outcomes: Sequence[float | None]) -> float | None:
     return fmean(graded) if graded else None
 
 
-def outcomes_of(trajectories: Sequence[Trajectory], right: float = 2.0) -> list[float | None]:
+def outcomes_of(trajectories: Sequence[Trajectory], right: float = OUTCOME) -> list[float | None]:
     """`right` for a right final answer, 0 for a wrong one, None where it cannot be graded; each by its task's rules."""
     questions = [t.question for t in trajectories]
     verdicts = verify_many([t.final for t in trajectories], [q.gold for q in questions], [q.task for q in questions])
@@ -39,7 +42,7 @@ class FutureAccuracy:
         num_trajectories: k.
         num_rounds: n; with n = 1 the outcome of the reply itself.
         carry: what passes between rounds.
-        right: outcome of a right final answer, 2.0 in the reference code.
+        right: outcome of a right final answer.
         ended: says of a completion's token ids whether the reply ended by itself.
         on_traces: called with the list of `Trace`s of each batch, for logging.
         stop: rule that ends a trajectory before round n.
@@ -56,7 +59,7 @@ class FutureAccuracy:
         num_trajectories: int = 4,
         num_rounds: int = 3,
         carry: Carry = progress_note,
-        right: float = 2.0,
+        right: float = OUTCOME,
         ended: Callable[[Sequence[int]], bool] = lambda ids: True,
         on_traces: Callable[[list[Trace]], None] | None = None,
         stop: Stop | None = None,
@@ -91,8 +94,7 @@ class FutureAccuracy:
         return start if over else add_reply(start, completion, self.num_rounds, self.carry)
 
     def _completion(self, completion: Any, ids: Sequence[int]) -> Completion:
-        text = completion if isinstance(completion, str) else completion[-1]["content"]
-        return Completion(text, self.ended(ids), len(ids))
+        return Completion(completion_text(completion), self.ended(ids), len(ids))
 
     def _log(self, traces: list[Trace], begun: list[Trajectory], log_metric: Callable) -> None:
         """Spread inside the groups, groups without signal, and what the later rounds cost."""

@@ -10,9 +10,8 @@ import re
 from dataclasses import dataclass
 
 from motif_lib.rewards.format import SOFT, STRICT, TAG, is_soft, is_strict, tags_once
+from motif_lib.rewards.future import OUTCOME
 from motif_lib.verify import Verdict, verify
-
-OUTCOME = 2.0  # reward of a right answer, in the reference code and by default in ours
 
 _STRICT = re.compile(r"<reasoning>\n.*?\n</reasoning>\n<answer>\n.*?\n</answer>\n$")  # no DOTALL: fault 9
 _SOFT = re.compile(r"<reasoning>.*?</reasoning>\s*<answer>.*?</answer>")  # no DOTALL either

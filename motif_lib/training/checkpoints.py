@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -66,3 +67,12 @@ def forget_after(traces: Path, step: int) -> None:
     os.replace(part, traces)
     if damaged:
         tqdm.write(f"{traces}: {damaged} unreadable lines dropped.")
+
+
+def set_aside(traces: Path) -> None:
+    """Keep the traces of an earlier training under the first free name `traces-1.jsonl`, as a new one begins."""
+    if traces.exists():
+        names = (traces.with_stem(f"{traces.stem}-{number}") for number in count(1))
+        kept = next(name for name in names if not name.exists())
+        traces.rename(kept)
+        tqdm.write(f"{traces} is of an earlier training; kept as {kept.name}.")

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from trl import GRPOConfig
 
 from motif_lib.credit import CREDITS
+from motif_lib.rewards.future import OUTCOME
+from motif_lib.training.refusals import check, check_used, check_vllm
 
 POLICIES = ("current", "base")
 
 
-def _check(ok: bool, message: str) -> None:
-    if not ok:
-        raise ValueError(message)
-
-
-def check_vllm(args: Any) -> None:
-    """Raise a ValueError if replies of one group would need prompts of their own and TRL's vLLM gives them one."""
-    _check(
-        not (args.credit == "all" and args.use_vllm),
-        "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
-        "use_vllm=False, or leave fast_inference out",
-    )
-
-
 @dataclass
 class MotifConfig(GRPOConfig):
-    """Settings of a MOTIF run; everything of `GRPOConfig` and `TrainingArguments` works as there.
+    """Settings of a MOTIF run: those of `GRPOConfig` and `TrainingArguments` too, as there.
 
-    `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round.
+    `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round, and
+    `top_p`, `top_k`, `min_p`, `repetition_penalty` and `chat_template_kwargs` hold in every round. The best model is
+    that with the highest `eval_reward`, unless `metric_for_best_model` names another: the loss of GRPO is near 0
+    whatever a model can do. `reward_weights` begin with the weight of the MOTIF reward.
 
     Raises:
-        ValueError: for m < 2, k < 1, n < 1 or an unknown credit or policy, in one line.
+        ValueError: in one line, for m < 2, k < 1, n < 1, an unknown credit or policy, or a field that nothing reads
+            (`refusals.UNUSED`).
     """
 
     num_rounds: int = field(default=3, metadata={"help": "n: rounds of a trajectory; 1 is vanilla GRPO"})
@@ -60,7 +51,7 @@ class MotifConfig(GRPOConfig):
         default=None, metadata={"help": "top_p of the later rounds (reference code: 0.95); None: `top_p`"}
     )
     outcome_reward: float = field(
-        default=2.0, metadata={"help": "reward of a right final answer (reference code: 2); a wrong one earns 0"}
+        default=OUTCOME, metadata={"help": "reward of a right final answer (reference code: 2); a wrong one earns 0"}
     )
     rollout_batch_size: int = field(default=256, metadata={"help": "most replies decoded together"})
     sampler: str | None = field(
@@ -73,19 +64,30 @@ class MotifConfig(GRPOConfig):
     traced_questions: int = field(default=1, metadata={"help": "questions of each step written to traces.jsonl"})
 
     def __post_init__(self) -> None:
-        _check(self.num_rounds >= 1, f"num_rounds={self.num_rounds}: at least one round is needed")
-        _check(self.num_trajectories >= 1, f"num_trajectories={self.num_trajectories}: k must be at least 1")
-        _check(self.num_generations >= 2, f"num_generations={self.num_generations}: a group needs m >= 2 replies")
-        _check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
-        _check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
+        check_used(self)
         check_vllm(self)
-        local = self.per_device_train_batch_size * (self.steps_per_generation or self.gradient_accumulation_steps)
-        _check(
-            local % self.num_generations == 0,
-            f"{local} replies a device and generation do not hold whole groups of {self.num_generations}: make "
+        m, budget = self.num_generations, self.max_completion_length
+        check(self.num_rounds >= 1, f"num_rounds={self.num_rounds}: at least one round is needed")
+        check(self.num_trajectories >= 1, f"num_trajectories={self.num_trajectories}: k must be at least 1")
+        check(m >= 2, f"num_generations={m}: a group needs m >= 2 replies")
+        check(bool(budget) and budget >= 1, f"max_completion_length={budget}: a reply needs a budget of tokens")
+        check(self.temperature > 0, f"temperature={self.temperature}: at 0 all replies of a group would be the same")
+        check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
+        check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
+        if self.generation_batch_size is None:  # before TRL says it in words of its own
+            self._check_groups(self.steps_per_generation or self.gradient_accumulation_steps)
+        if self.metric_for_best_model is None and (self.load_best_model_at_end or self.save_strategy == "best"):
+            self.metric_for_best_model = "reward"
+        super().__post_init__()
+        self._check_groups(self.steps_per_generation)
+
+    def _check_groups(self, steps: int) -> None:
+        local, m = self.per_device_train_batch_size * steps, self.num_generations
+        check(
+            local % m == 0,
+            f"{local} replies a device and generation do not hold whole groups of {m}: make "
             "per_device_train_batch_size x gradient_accumulation_steps a multiple of num_generations",
         )
-        super().__post_init__()
 
     @property
     def questions_per_step(self) -> int:

@@ -13,38 +13,32 @@ sealed (`callbacks`, `checkpoints`).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from motif_lib import records
 from motif_lib.carry import Carry, capped, progress_note
 from motif_lib.credit import roll_in
-from motif_lib.records import Question, Trace, Trajectory
+from motif_lib.records import Question, Trace
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
 from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.samplers.choose import make_sampler
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
-from motif_lib.training.checkpoints import forget_after, last_checkpoint, step_of
-from motif_lib.training.config import MotifConfig, check_vllm
+from motif_lib.training.checkpoints import forget_after, last_checkpoint, set_aside, step_of
+from motif_lib.training.config import MotifConfig
+from motif_lib.training.dataset import Row, as_dataset, to_dataset
+from motif_lib.training.refusals import check_arguments, check_evaluation, check_trainer
 
-
-def to_dataset(questions: Sequence[Question], num_rounds: int) -> Dataset:
-    """A `datasets.Dataset` in TRL's schema: the round-1 prompt, and the columns that the rewards read."""
-    return Dataset.from_list(
-        [
-            {"prompt": next_prompt(Trajectory(q, ()), num_rounds), "question": q.text, "gold": q.gold, "task": q.task}
-            for q in questions
-        ]
-    )
+__all__ = ["MotifTrainer", "to_dataset"]
 
 
 class MotifTrainer(GRPOTrainer):
@@ -53,47 +47,69 @@ class MotifTrainer(GRPOTrainer):
     Args:
         model: as in `GRPOTrainer`.
         args: `MotifConfig`.
-        train_dataset: from `to_dataset`, or questions.
+        train_dataset: questions or dicts (see `to_dataset`), or a data set that `to_dataset` made.
         reward_funcs: rewards beside the MOTIF reward; by default the format reward.
         carry: what passes between rounds; a note keeps its end if it takes more than half of what the window leaves
             beside a reply.
+        eval_dataset: as `train_dataset`, or a dict of such. An evaluation asks every question from round 1, whatever
+            `credit` says, and leaves no traces.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
+
+    Raises:
+        ValueError: in one line, if there is nothing to train or too little to train on, or for an argument or setting
+            that cannot have its effect.
     """
 
     def __init__(
         self,
         model: Any,
         args: MotifConfig,
-        train_dataset: Dataset | Sequence[Question],
-        reward_funcs: Sequence[Callable] = (format_reward,),
+        train_dataset: Dataset | IterableDataset | Iterable[Question | Row],
+        reward_funcs: Callable | str | Sequence[Callable | str] = (format_reward,),
         carry: Carry = progress_note,
         callbacks: Sequence[TrainerCallback] = (),
+        eval_dataset: Any = None,
         **kwargs: Any,
     ):
-        if not isinstance(train_dataset, Dataset):
-            train_dataset = to_dataset(train_dataset, args.num_rounds)
-        self.carry, self.stop = carry, boxed if args.early_stop else None
-        future = FutureAccuracy(
+        check_arguments(model, **kwargs)
+        self.stop = boxed if args.early_stop else None
+        self.interrupt = StopOnInterrupt()
+        if judges := as_list(kwargs.pop("reward_processing_classes", None)):
+            kwargs["reward_processing_classes"] = [None, *judges]  # the MOTIF reward needs none
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=as_dataset(train_dataset, args.num_rounds),
+            eval_dataset=as_dataset(eval_dataset, args.num_rounds),
+            reward_funcs=[self._future_accuracy(args), *as_list(reward_funcs)],
+            callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
+            **kwargs,
+        )
+        check_trainer(self)
+        self.sampler = self._make_sampler()
+        self.later_sampler = self.sampler.at(
+            args.temperature if args.later_temperature is None else args.later_temperature,
+            args.top_p if args.later_top_p is None else args.later_top_p,
+        )
+        self.carry = self._fitting(carry)
+        self.traces_path = Path(args.output_dir) / "traces.jsonl"
+        self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
+
+    def _future_accuracy(self, args: MotifConfig) -> FutureAccuracy:
+        return FutureAccuracy(
             self.sample_later,
             args.num_trajectories,
             args.num_rounds,
-            carry,
+            self.hand_on,
             args.outcome_reward,
             ended=self._ended,
             on_traces=self._trace,
             stop=self.stop,
         )
-        self.interrupt = StopOnInterrupt()
-        super().__init__(
-            model=model,
-            args=args,
-            train_dataset=train_dataset,
-            reward_funcs=[future, *reward_funcs],
-            callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
-            **kwargs,
-        )
-        check_vllm(args)  # again: for a model with a vLLM engine Unsloth has turned `use_vllm` on
-        self.sampler = make_sampler(
+
+    def _make_sampler(self) -> Any:
+        args = self.args
+        return make_sampler(
             self.policy,
             self.processing_class,
             args.max_completion_length,
@@ -101,32 +117,52 @@ class MotifTrainer(GRPOTrainer):
             args.top_p,
             args.rollout_batch_size,
             kind=args.sampler,
+            top_k=args.top_k,
+            min_p=args.min_p,
+            repetition_penalty=args.repetition_penalty,
+            chat_template_kwargs=args.chat_template_kwargs,
         )
-        self.later_sampler = self.sampler.at(
-            args.temperature if args.later_temperature is None else args.later_temperature,
-            args.top_p if args.later_top_p is None else args.later_top_p,
-        )
-        if self.sampler.window:  # a longer note would leave no room for question and reply, and so end the training
-            room = self.sampler.window - args.max_completion_length
-            self.carry = future.carry = capped(carry, self.processing_class, max(1, room // 2))
-        self.traces_path = Path(args.output_dir) / "traces.jsonl"
+
+    def _fitting(self, carry: Carry) -> Carry:
+        """The carry with notes that leave room for question and reply: a longer one would end the training."""
+        if not self.sampler.window:
+            return carry
+        room = self.sampler.window - self.args.max_completion_length
+        return capped(carry, self.processing_class, max(1, room // 2))
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train as `GRPOTrainer` does, and leave Ctrl-C as it was.
 
         Args:
             resume_from_checkpoint: a folder; or True for the last checkpoint in `output_dir` that is whole, from the
-                beginning if there is none. With True the traces are cut back to that checkpoint.
+                beginning if there is none. The traces are cut back to that checkpoint. Otherwise a new training begins,
+                and traces of an earlier one are kept as `traces-1.jsonl`.
             kwargs: everything else of `Trainer.train`.
 
         Raises:
             FloatingPointError: if the loss gives a NaN or infinite gradient; the weights are those of the step before.
         """
-        if resume_from_checkpoint is True:
-            resume_from_checkpoint = last_checkpoint(Path(self.args.output_dir))
-            forget_after(self.traces_path, step_of(resume_from_checkpoint))
+        self.draws = None
+        with self.accelerator.main_process_first():  # the other processes find the folder in order
+            resume_from_checkpoint = self._tidy(resume_from_checkpoint)
         with self.interrupt:
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def _tidy(self, resume: str | bool | None) -> str | None:
+        """The checkpoint to go on from; the traces are cut back to it, or are those of an earlier training."""
+        out = Path(self.args.output_dir)
+        goes_on = resume is True or (resume and Path(resume).resolve().parent == out.resolve())
+        checkpoint = last_checkpoint(out) if resume is True else resume or None
+        if self.accelerator.is_main_process and goes_on:
+            forget_after(self.traces_path, step_of(checkpoint))
+        elif self.accelerator.is_main_process:
+            set_aside(self.traces_path)
+        return checkpoint
+
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As in `GRPOTrainer`; questions are a data set too."""
+        check_evaluation(self)
+        return super().evaluate(as_dataset(eval_dataset, self.args.num_rounds), *args, **kwargs)
 
     @property
     def policy(self) -> Any:
@@ -138,6 +174,10 @@ class MotifTrainer(GRPOTrainer):
         with self.policy.disable_adapter() if self.args.rollout_policy == "base" else nullcontext():
             return self.later_sampler(chats)
 
+    def hand_on(self, reply: str, finished: bool, previous: str) -> str:
+        """The note that the next round sees."""
+        return self.carry(reply, finished, previous)
+
     def _ended(self, ids: Sequence[int]) -> bool:
         return bool(ids) and ids[-1] in set(self.eos_token_ids)
 
@@ -148,7 +188,7 @@ class MotifTrainer(GRPOTrainer):
         return self.sampler.sample_ids(prompt_ids), None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        if self.args.credit == "first" or self.args.num_rounds == 1:
+        if not self.model.training or self.args.credit == "first" or self.args.num_rounds == 1:
             return super()._generate_and_score_completions(inputs)
         rows = self._roll_in(inputs)
         batch = super()._generate_and_score_completions(rows)
@@ -158,17 +198,29 @@ class MotifTrainer(GRPOTrainer):
 
     def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Move the m equal rows of each question to random rounds, reached by the current policy."""
-        rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
-        m = self.num_generations if self.model.training else self.num_generations_eval
-        n = self.args.num_rounds
+        m, n = self.num_generations, self.args.num_rounds
         questions = [Question(row["question"], row["gold"], row["task"]) for row in inputs[::m]]
-        begun = roll_in(questions, m, self.args.credit, rng, self.sample_later, n, self.carry, self.stop)
+        begun = roll_in(questions, m, self.args.credit, self._rng(), self.sample_later, n, self.carry, self.stop)
         return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
 
+    def _rng(self) -> random.Random:
+        """The stream of the step: all its generations draw from it, and a step that is gone on with draws the same."""
+        step = self.state.global_step
+        if self.draws is None or self.draws[0] != step:
+            self.draws = step, random.Random(f"{self.args.seed}-{step}-{self.accelerator.process_index}")
+        return self.draws[1]
+
     def _trace(self, traces: list[Trace]) -> None:
-        """Append the traces of the first questions of the step to `traces.jsonl`."""
+        """Append the traces of the first questions of the step to `traces.jsonl`; an evaluation leaves none."""
         kept = traces[: self.args.traced_questions * self.args.num_generations]
-        if self.accelerator.is_main_process and kept:
+        if self.model.training and self.accelerator.is_main_process and kept:
             stamped = [replace(trace, step=self.state.global_step) for trace in kept]
             self.traces_path.parent.mkdir(parents=True, exist_ok=True)
             records.write_jsonl(self.traces_path, stamped, append=True)
+
+
+def as_list(given: Any) -> list[Any]:
+    """One or several of something, or None."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]

@@ -1,0 +1,97 @@
+"""What a training or an evaluation asks: questions in TRL's schema, checked before anything is sampled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from datasets import Dataset, IterableDataset
+
+from motif_lib.records import Question, Trajectory
+from motif_lib.rounds import next_prompt
+from motif_lib.verify import verify
+
+Row = Mapping[str, Any]
+COLUMNS = ("prompt", "question", "gold", "task")  # the first is asked, the rewards read the others
+_ROUNDS = re.compile(r"Round 1 of (\d+)\.")
+
+
+def to_dataset(questions: Iterable[Question | Row], num_rounds: int) -> Dataset:
+    """A `datasets.Dataset` in TRL's schema: the round-1 prompt, and the columns that the rewards read.
+
+    Args:
+        questions: `Question`s; or dicts with `question`, `gold` (or `answer`) and, if you like, `task` and columns for
+            rewards of your own. A number as gold is taken as text.
+        num_rounds: n.
+
+    Raises:
+        ValueError: if there are none, or naming the one that lacks something or whose gold cannot be graded.
+    """
+    rows = [_row(question, number, num_rounds) for number, question in enumerate(questions, 1)]
+    if not rows:
+        raise ValueError("the data set holds no questions")
+    return Dataset.from_list(rows)
+
+
+def _row(given: Question | Row, number: int, num_rounds: int) -> dict[str, Any]:
+    own = {} if isinstance(given, Question) else given
+    question = given if isinstance(given, Question) else _question(given, number)
+    columns = {"question": question.text, "gold": question.gold, "task": question.task}
+    return {**own, "prompt": next_prompt(Trajectory(question, ()), num_rounds), **columns}
+
+
+def _question(row: Row, number: int) -> Question:
+    """The question of a dict."""
+    if not isinstance(row, Mapping):
+        raise ValueError(f"question {number} is a {type(row).__name__}: give a Question, or a dict with its columns")
+    text, gold = row.get("question"), row.get("gold", row.get("answer"))
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"question {number} has no text under 'question'; its keys are {', '.join(map(repr, row))}")
+    if isinstance(gold, bool) or not isinstance(gold, str | int | float) or not str(gold).strip():
+        raise ValueError(f"question {number} has no text or number under 'gold' or 'answer'; it holds {gold!r:.80}")
+    question = Question(text, str(gold), row.get("task") or Question.task)
+    verdict = verify(question.gold, question.gold, question.task)
+    if verdict.correct is None:
+        raise ValueError(f"question {number}: the answer {gold!r:.80} cannot be graded ({verdict.reason})")
+    return question
+
+
+def as_dataset(data: Any, num_rounds: int) -> Any:
+    """What a trainer was given to ask, as a data set; a dict of several, a name and None stay what they are.
+
+    Raises:
+        ValueError: if a data set lacks a column, or was made for another number of rounds.
+    """
+    if data is None or isinstance(data, str):
+        return data
+    if isinstance(data, dict):
+        return {name: as_dataset(part, num_rounds) for name, part in data.items()}
+    if isinstance(data, IterableDataset):
+        first = next(iter(data), {})  # the others have not been read yet
+        _check_columns(first)
+        _check_rounds(first["prompt"], num_rounds)
+        return data
+    if not isinstance(data, Dataset) or "prompt" not in data.column_names:
+        return to_dataset(data, num_rounds)
+    _check_columns(data.column_names)
+    for prompt in data["prompt"]:
+        _check_rounds(prompt, num_rounds)
+    return data
+
+
+def _check_columns(names: Iterable[str]) -> None:
+    missing = [repr(column) for column in COLUMNS if column not in names]
+    if missing:
+        raise ValueError(f"the data set has no column {', '.join(missing)}: make it with to_dataset(questions, n)")
+
+
+def _check_rounds(prompt: Any, num_rounds: int) -> None:
+    """Refuse a prompt that speaks of another number of rounds; one of the user's own may speak of none."""
+    text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
+    stated = _ROUNDS.search(text.rpartition("\n")[2])
+    if stated and int(stated[1]) != num_rounds:
+        raise ValueError(
+            f"the data set was made for {stated[1]} rounds, the config says num_rounds={num_rounds}: make it with "
+            f"to_dataset(questions, {num_rounds})"
+        )
