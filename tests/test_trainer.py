@@ -29,13 +29,30 @@ def settings(out, **changes):
     return MotifConfig(output_dir=str(out), **{**values, **changes})
 
 
+def build(model, tokenizer, out, questions=QUESTIONS, given=None, **changes):
+    """A trainer; `given` are arguments of `MotifTrainer`, `changes` those of `MotifConfig`."""
+    given = {"processing_class": tokenizer, "peft_config": lora_config(4), **(given or {})}
+    return MotifTrainer(model, settings(out, **changes), questions, **given)
+
+
+def asked(trainer, tokenizer):
+    """The list that will hold prompt and reply, each as ids, of all that a trainer samples; and its prompts as text."""
+    seen = []
+    for sampler in (trainer.sampler, trainer.later_sampler):
+
+        def watch(prompts, sample=sampler.sample_ids):
+            replies = sample(prompts)
+            seen.extend((tokenizer.decode(p), tuple(p), tuple(r)) for p, r in zip(prompts, replies))
+            return replies
+
+        sampler.sample_ids = watch
+    return seen
+
+
 @pytest.fixture
 def make(random_model, tokenizer, tmp_path):
     def trainer(reward_funcs=(format_reward,), **changes):
-        args, adapter = settings(tmp_path, **changes), lora_config(4)
-        return MotifTrainer(
-            random_model, args, QUESTIONS, reward_funcs, processing_class=tokenizer, peft_config=adapter
-        )
+        return build(random_model, tokenizer, tmp_path, given={"reward_funcs": reward_funcs}, **changes)
 
     return trainer
 
@@ -245,6 +262,9 @@ def test_an_adapter_loads_in_plain_peft(make, random_model, tokenizer, tmp_path)
         ({"credit": "all", "use_vllm": True}, "set use_vllm=False"),
         ({"rollout_policy": "old"}, "current or base"),
         ({"per_device_train_batch_size": 6}, "whole groups of 4"),
+        ({"generation_batch_size": 12, "per_device_train_batch_size": 8}, "must be divisible"),
+        ({"max_completion_length": None}, "needs a budget"),
+        ({"temperature": 0.0}, "would be the same"),
     ],
 )
 def test_bad_settings_are_one_clear_line(tmp_path, change, message):
@@ -256,6 +276,15 @@ def test_bad_settings_are_one_clear_line(tmp_path, change, message):
 def test_the_cost_of_the_papers_setting(tmp_path):
     """m (1 + k (n - 1)) = 8 (1 + 4 x 2) = 72 replies to a question."""
     assert settings(tmp_path, num_generations=8, num_trajectories=4).replies_per_question == 72
+
+
+def test_a_generation_may_be_larger_than_a_step(make, tokenizer):
+    """`generation_batch_size` 16 of 8 replies a step: four questions are asked at once, for two steps."""
+    trainer = make(generation_batch_size=16, max_steps=2)
+    assert trainer.args.questions_per_step == 4 and trainer.args.steps_per_generation == 2
+    seen = asked(trainer, tokenizer)
+    trainer.train()
+    assert sum("Round 1 of 3." in text for text, _, _ in seen) == 16 and trainer.state.global_step == 2
 
 
 def test_the_dataset_is_in_trls_schema():

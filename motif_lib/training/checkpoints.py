@@ -48,6 +48,13 @@ def step_of(checkpoint: str | Path | None) -> int:
     return int(Path(checkpoint).name.split("-")[1]) if checkpoint else 0
 
 
+def epochs_before(checkpoint: str | Path | None) -> int:
+    """Whole epochs that a checkpoint has behind it; 0 for None."""
+    if not checkpoint:
+        return 0
+    return int(json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))["epoch"] or 0)
+
+
 def forget_after(traces: Path, step: int) -> None:
     """Cut a `traces.jsonl` back to a checkpoint: lines of `step` and later will be written again, half a line is lost.
 

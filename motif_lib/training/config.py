@@ -76,8 +76,8 @@ class MotifConfig(GRPOConfig):
         check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
         if self.generation_batch_size is None:  # before TRL says it in words of its own
             self._check_groups(self.steps_per_generation or self.gradient_accumulation_steps)
-        if self.metric_for_best_model is None and (self.load_best_model_at_end or self.save_strategy == "best"):
-            self.metric_for_best_model = "reward"
+        if self.load_best_model_at_end or self.save_strategy == "best":
+            self.metric_for_best_model = self.metric_for_best_model or "reward"  # type: ignore[has-type]
         super().__post_init__()
         self._check_groups(self.steps_per_generation)
 

@@ -68,7 +68,7 @@ def as_dataset(data: Any, num_rounds: int) -> Any:
     if isinstance(data, dict):
         return {name: as_dataset(part, num_rounds) for name, part in data.items()}
     if isinstance(data, IterableDataset):
-        first = next(iter(data), {})  # the others have not been read yet
+        first: Row = next(iter(data), {})  # the others have not been read yet
         _check_columns(first)
         _check_rounds(first["prompt"], num_rounds)
         return data

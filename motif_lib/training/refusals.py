@@ -42,7 +42,7 @@ def check_used(args: Any) -> None:
     for each in fields(args):
         default = each.default if each.default_factory is MISSING else each.default_factory()
         value = getattr(args, each.name)
-        unused = each.name in instead and value != default and value not in ([], {}, "")
+        unused = each.name in instead and value != default and (value or default is True)
         check(not unused, f"{each.name}={value!r:.80} would have no effect: {instead.get(each.name)}")
     data_seed, seed = args.data_seed, args.seed
     check(data_seed in (None, seed), f"data_seed={data_seed} would have no effect beside seed={seed}: {ORDER}")

@@ -13,12 +13,14 @@ sealed (`callbacks`, `checkpoints`).
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset, IterableDataset
 from transformers import TrainerCallback
 from trl import GRPOTrainer
@@ -33,7 +35,7 @@ from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.samplers.choose import make_sampler
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
-from motif_lib.training.checkpoints import forget_after, last_checkpoint, set_aside, step_of
+from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.dataset import Row, as_dataset, to_dataset
 from motif_lib.training.refusals import check_arguments, check_evaluation, check_trainer
@@ -93,6 +95,7 @@ class MotifTrainer(GRPOTrainer):
         )
         self.carry = self._fitting(carry)
         self.traces_path = Path(args.output_dir) / "traces.jsonl"
+        self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
 
     def _future_accuracy(self, args: MotifConfig) -> FutureAccuracy:
@@ -145,6 +148,7 @@ class MotifTrainer(GRPOTrainer):
         self.draws = None
         with self.accelerator.main_process_first():  # the other processes find the folder in order
             resume_from_checkpoint = self._tidy(resume_from_checkpoint)
+        self.past_epochs = epochs_before(resume_from_checkpoint)
         with self.interrupt:
             return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
@@ -159,10 +163,25 @@ class MotifTrainer(GRPOTrainer):
             set_aside(self.traces_path)
         return checkpoint
 
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Any:
+        """TRL's, which draws an order of the questions for each epoch: those of the epochs behind are drawn before."""
+        sampler = super()._get_train_sampler(dataset)
+        for _ in range(self.past_epochs if self.shuffle_dataset else 0):
+            torch.randperm(sampler.num_samples, generator=sampler.generator)
+        return sampler
+
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> dict[str, float]:
         """As in `GRPOTrainer`; questions are a data set too."""
         check_evaluation(self)
         return super().evaluate(as_dataset(eval_dataset, self.args.num_rounds), *args, **kwargs)
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """As in `GRPOTrainer`; of several evaluation sets each has names of its own, such as `eval_hard_reward`."""
+        names = [name.removeprefix("eval_").removesuffix("runtime") for name in logs if name.endswith("_runtime")]
+        if names and not self.model.training:
+            measured = {names[0] + name: values for name, values in self._metrics["eval"].items()}
+            self._metrics["eval"] = defaultdict(list, measured)
+        super().log(logs, *args, **kwargs)
 
     @property
     def policy(self) -> Any:
