@@ -155,7 +155,7 @@ def test_who_answers_the_later_rounds(make, policy, same, sampler):
     trainer = make(rollout_policy=policy, sampler=sampler)
     assert type(trainer.sampler) is type(trainer.later_sampler) is SAMPLERS[sampler]
     chats = [row["prompt"] for row in trainer.train_dataset]
-    trainer.later_sampler.greedy = trainer.sampler.greedy = True
+    trainer.sampler, trainer.later_sampler = trainer.sampler.at(0), trainer.later_sampler.at(0)
     base = trainer.sampler(chats)
     with torch.no_grad():
         for name, weight in trainer.model.named_parameters():
@@ -246,10 +246,10 @@ def test_an_adapter_loads_in_plain_peft(make, random_model, tokenizer, tmp_path)
     trainer.train()
     trainer.save_model(str(tmp_path / "adapter"))
     chats = [row["prompt"] for row in trainer.train_dataset]
-    trainer.sampler.greedy = True
-    here = trainer.sampler(chats)
-    trainer.sampler.model = PeftModel.from_pretrained(base, tmp_path / "adapter")
-    assert trainer.sampler(chats) == here
+    sampler = trainer.sampler.at(0)
+    here = sampler(chats)
+    sampler.model = PeftModel.from_pretrained(base, tmp_path / "adapter")
+    assert sampler(chats) == here
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class MotifTrainer(GRPOTrainer):
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
         self.carry = self._fitting(carry)
-        self.traces_path = Path(args.output_dir) / "traces.jsonl"
+        self.traces_path, self.traced = Path(args.output_dir) / "traces.jsonl", True
         self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
 
@@ -207,7 +207,8 @@ class MotifTrainer(GRPOTrainer):
         return self.sampler.sample_ids(prompt_ids), None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        if not self.model.training or self.args.credit == "first" or self.args.num_rounds == 1:
+        self.traced = self.model.training  # not an evaluation; samplers may switch the mode later
+        if not self.traced or self.args.credit == "first" or self.args.num_rounds == 1:
             return super()._generate_and_score_completions(inputs)
         rows = self._roll_in(inputs)
         batch = super()._generate_and_score_completions(rows)
@@ -232,7 +233,7 @@ class MotifTrainer(GRPOTrainer):
     def _trace(self, traces: list[Trace]) -> None:
         """Append the traces of the first questions of the step to `traces.jsonl`; an evaluation leaves none."""
         kept = traces[: self.args.traced_questions * self.args.num_generations]
-        if self.model.training and self.accelerator.is_main_process and kept:
+        if self.traced and self.accelerator.is_main_process and kept:
             stamped = [replace(trace, step=self.state.global_step) for trace in kept]
             self.traces_path.parent.mkdir(parents=True, exist_ok=True)
             records.write_jsonl(self.traces_path, stamped, append=True)
