@@ -10,7 +10,7 @@ from test_trainer import QUESTIONS, build, settings
 from motif_lib.models.load import lora_config
 from motif_lib.records import read_traces
 from motif_lib.rewards.format import format_reward
-from motif_lib.training.dataset import to_dataset
+from motif_lib.training.inputs import to_dataset
 from motif_lib.training.refusals import check_trainer
 from motif_lib.training.trainer import MotifTrainer
 

@@ -37,7 +37,7 @@ from motif_lib.samplers.choose import make_sampler
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
-from motif_lib.training.dataset import Row, as_dataset, to_dataset
+from motif_lib.training.inputs import Row, as_dataset, as_list, to_dataset
 from motif_lib.training.refusals import check_arguments, check_evaluation, check_trainer
 
 __all__ = ["MotifTrainer", "to_dataset"]
@@ -237,10 +237,3 @@ class MotifTrainer(GRPOTrainer):
             stamped = [replace(trace, step=self.state.global_step) for trace in kept]
             self.traces_path.parent.mkdir(parents=True, exist_ok=True)
             records.write_jsonl(self.traces_path, stamped, append=True)
-
-
-def as_list(given: Any) -> list[Any]:
-    """One or several of something, or None."""
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]

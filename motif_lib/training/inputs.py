@@ -1,4 +1,4 @@
-"""What a training or an evaluation asks: questions in TRL's schema, checked before anything is sampled."""
+"""What a training or an evaluation is given: questions in TRL's schema, checked before anything is sampled."""
 
 from __future__ import annotations
 
@@ -95,3 +95,10 @@ def _check_rounds(prompt: Any, num_rounds: int) -> None:
             f"the data set was made for {stated[1]} rounds, the config says num_rounds={num_rounds}: make it with "
             f"to_dataset(questions, {num_rounds})"
         )
+
+
+def as_list(given: Any) -> list[Any]:
+    """One or several of something, or None."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
