@@ -1,7 +1,12 @@
 """Every causal architecture of Transformers, made small: a config with one layer of each kind and tiny sizes."""
 
+import torch
+from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from motif_lib.models.load import attention_for
+
+MOST_WEIGHTS = 6_000_000
 WINDOW = 8  # tokens of a sliding window or of a chunk
 SIZES = dict(
     vocab_size=120, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2,
@@ -22,26 +27,57 @@ SIZES = dict(
 )  # fmt: skip
 
 
-def small_config(name: str, **changes):
+SPECIAL = {
+    "bamba": {"attn_layer_indices": [1]},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+    "lfm2": {"layer_types": ["linear_attention", "full_attention"]},
+    "lfm2_moe": {"layer_types": ["linear_attention", "full_attention"]},
+    "mamba2": {"num_heads": 8},
+    "recurrent_gemma": {"num_hidden_layers": 3, "block_types": ["recurrent", "recurrent", "attention"]},
+    "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
+    "gpt_neo": {"num_layers": 2, "attention_types": [[["global", "local"], 1]], "window_size": WINDOW},
+}
+
+
+def small_config(name: str):
     """The architecture's config with small sizes, and one layer of each kind that it has by default."""
     kind = CONFIG_MAPPING[name]
     default = kind()
     sizes = {key: value for key, value in SIZES.items() if settable(default, key)}
+    if settable(default, "kv_lora_rank"):
+        sizes["num_key_value_heads"] = SIZES["num_attention_heads"]
     if settable(default, "num_hidden_layers"):
         kinds = list(dict.fromkeys(getattr(default, "layer_types", None) or ["full_attention"]))
-        kinds = ["linear_attention" if kind == "conv" else kind for kind in kinds]
-        kinds = [*[layer for layer in kinds if layer != "full_attention"], *["full_attention"] * 2][
-            : max(2, len(kinds))
-        ]
+        others = ["linear_attention" if kind == "conv" else kind for kind in kinds if kind != "full_attention"]
+        kinds = [*others, "full_attention", "full_attention"][: max(2, len(kinds))]
         sizes["num_hidden_layers"] = len(kinds)
         if settable(default, "layer_types"):
             sizes["layer_types"] = kinds
-    return kind(**sizes | changes)
+    return kind(**sizes | SPECIAL.get(name, {}))
+
+
+def small_model(name: str):
+    """A random model of this architecture, with the attention that loading gives it, and sure of its next token.
+
+    Raises:
+        MemoryError: if its config knows its sizes by other names, so that it stays large.
+    """
+    config = small_config(name)
+    with torch.device("meta"):
+        weights = sum(p.numel() for p in AutoModelForCausalLM.from_config(config).parameters())
+    if weights > MOST_WEIGHTS:
+        raise MemoryError(f"{weights / 1e6:.0f} M weights")
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation=attention_for(config)).eval()
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    return model
 
 
 def settable(config, key: str) -> bool:
     """Has a config this field, and not as something that it works out?"""
-    own = getattr(type(config), key, None)
+    own = getattr(type(config), config.attribute_map.get(key, key), None)
     try:
         return hasattr(config, key) and not (isinstance(own, property) and own.fset is None)
     except ValueError:

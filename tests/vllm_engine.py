@@ -32,7 +32,8 @@ def install(monkeypatch, model, tokenizer):
         return [answer(prompt["prompt_token_ids"], params) for prompt, params in zip(prompts, sampling_params)]
 
     def answer(prompt, params):
-        sampler = LocalSampler(model, tokenizer, params.max_tokens, params.temperature, params.top_p)
+        more = {"top_k": params.top_k, "min_p": params.min_p, "repetition_penalty": params.repetition_penalty}
+        sampler = LocalSampler(model, tokenizer, params.max_tokens, params.temperature, params.top_p, **more)
         sampler.stop = sampler.stop.new_tensor(params.stop_token_ids)
         if params.seed is not None:
             sampler.seed(params.seed)

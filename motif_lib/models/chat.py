@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-MARK = "motif-system-text"  # looked for in what a template makes of a system message
 FOLD = """{%- if messages[1:] and messages[0]['role'] == 'system' and messages[1]['role'] == 'user' -%}
 {%- set asked = messages[0]['content'] + '\n\n' + messages[1]['content'] -%}
 {%- set messages = [{'role': 'user', 'content': asked}] + messages[2:] -%}
@@ -13,7 +12,7 @@ FOLD = """{%- if messages[1:] and messages[0]['role'] == 'system' and messages[1
 
 
 def usable_template(tokenizer: Any) -> str:
-    """The tokenizer's chat template; one without a system role, as Gemma's, puts that text before the user's.
+    """The tokenizer's chat template; one that refuses a system role, as Gemma's, puts that text before the user's.
 
     Raises:
         ValueError: if it has no chat template.
@@ -28,21 +27,22 @@ def usable_template(tokenizer: Any) -> str:
 
 
 def takes_system(tokenizer: Any, template: str) -> bool:
-    """Does a system message reach the prompt?"""
+    """Does the template accept a system message? One that drops it, as motif-tiny's, does so on purpose."""
     from jinja2 import TemplateError
 
-    chat = [{"role": "system", "content": MARK}, {"role": "user", "content": "?"}]
+    chat = [{"role": "system", "content": "!"}, {"role": "user", "content": "?"}]
     try:
-        return MARK in tokenizer.apply_chat_template(chat, tokenize=False, chat_template=template)
+        tokenizer.apply_chat_template(chat, tokenize=False, chat_template=template)
     except TemplateError:
         return False
+    return True
 
 
 def prepare(tokenizer: Any) -> Any:
     """The tokenizer, made ready for decoding and training: padded on the left, with what it lacks.
 
-    Without a token for padding it pads with the end token. TRL renders the trained round itself, so a template without
-    a system role is replaced here (`usable_template`).
+    Without a token for padding it pads with the end token. TRL renders the trained round itself, so a template that
+    refuses a system role is replaced here (`usable_template`).
 
     Raises:
         ValueError: if it has neither of the two tokens.

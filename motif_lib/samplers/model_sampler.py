@@ -59,6 +59,7 @@ class ModelSampler(ABC):
         self.drawing = Drawing(float(temperature), float(top_p), top_k, min_p, float(repetition_penalty))
         self.chat_template_kwargs = dict(chat_template_kwargs or {})
         self.window = window(model)
+        self.chat_template = usable_template(tokenizer)
         self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))
 
     @property
@@ -108,7 +109,7 @@ class ModelSampler(ABC):
         """Token ids of the chats, up to where the reply begins."""
         if not chats:
             return []
-        settings = {"chat_template": usable_template(self.tokenizer), **self.chat_template_kwargs}
+        settings = {"chat_template": self.chat_template, **self.chat_template_kwargs}
         texts = [
             self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **settings)
             for chat in chats
