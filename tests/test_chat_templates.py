@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from motif_lib.models.chat import usable_template
 from motif_lib.protocol import SYSTEM, messages
+from motif_lib.samplers.local import LocalSampler
 
 FAMILIES = {
     "qwen2_5": ("<|im_start|>", "<|im_end|>"),
@@ -46,3 +48,27 @@ def test_a_note_cannot_open_or_end_a_turn(family, marks, render):
     harmless = render(family, "14 eggs")
     for mark in (*marks, "<|assistant|>", "</progress>"):
         assert hostile.count(mark) == harmless.count(mark), mark
+
+
+GEMMA = """{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}
+{%- endif %}
+{%- for message in messages %}{% set role = 'model' if message['role'] == 'assistant' else message['role'] %}
+{{- '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}"""
+
+
+def test_without_a_system_role_its_text_goes_before_the_question(tokenizer, random_model, monkeypatch):
+    """Gemma's template refuses the role."""
+    monkeypatch.setattr(tokenizer, "chat_template", GEMMA)
+    chat = messages("Ann has 2 eggs.", 2, 3, "14 eggs")
+    (ids,) = LocalSampler(random_model, tokenizer, 8).render([chat])
+    monkeypatch.setattr(tokenizer, "chat_template", usable_template(tokenizer))  # as `load_model` leaves it for TRL
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
+    assert f"<start_of_turn>user\n{SYSTEM}\n\n{chat[1]['content']}<end_of_turn>\n<start_of_turn>model" in text
+    assert usable_template(tokenizer) == tokenizer.chat_template  # folded once
+
+
+def test_a_template_with_a_system_role_stays_as_it_is(tokenizer):
+    """motif-tiny's drops the text, and its replies are recorded so."""
+    assert usable_template(tokenizer) == tokenizer.chat_template

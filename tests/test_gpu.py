@@ -20,7 +20,7 @@ from motif_lib.models import unsloth as gpu
 from motif_lib.models.load import LORA_TARGETS, load_model, lora_config, with_lora
 from motif_lib.models.memory import GIB
 from motif_lib.samplers import choice
-from motif_lib.samplers.choose import SAMPLERS, make_sampler, running
+from motif_lib.samplers.choose import SAMPLERS, available_samplers, make_sampler
 from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.open import load_sampler
@@ -101,7 +101,7 @@ def test_the_sampler_that_suits_is_the_last(
     monkeypatch.setattr(choice, "on_cuda", lambda model: cuda)
     if engine:
         random_model.vllm_engine = object()
-    assert running(random_model) == expected
+    assert available_samplers(random_model) == expected
     assert type(make_sampler(random_model, tokenizer, 8)) is SAMPLERS[expected[-1]]
     assert type(make_sampler(random_model, tokenizer, 8, kind=expected[0])) is SAMPLERS[expected[0]]
     with pytest.raises(ValueError, match=f"'fast' cannot answer for this model: choose one of {', '.join(expected)}$"):
@@ -112,10 +112,10 @@ def test_the_sampler_that_suits_is_the_last(
 def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change):
     """As a CUDA graph: it would fail at the first reply."""
     monkeypatch.setattr(choice, "on_cuda", lambda model: True)
-    assert running(random_model)[-1] == "graph"
+    assert available_samplers(random_model)[-1] == "graph"
     for name, value in change.items():
         setattr(random_model.config, name, value)
-    assert running(random_model) == ["generate", "local"]
+    assert available_samplers(random_model) == ["generate", "local"]
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)

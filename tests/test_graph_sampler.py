@@ -23,7 +23,7 @@ from transformers import (
 
 from motif_lib.models.load import load_model, lora_config
 from motif_lib.protocol import messages
-from motif_lib.samplers import fixed
+from motif_lib.samplers import cuda_graphs
 from motif_lib.samplers.generate import until
 from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
@@ -70,7 +70,7 @@ def recordings(monkeypatch):
         made.append(recorder)
         return recorder.replay
 
-    monkeypatch.setattr(fixed, "record", record)
+    monkeypatch.setattr(cuda_graphs, "record", record)
     return made
 
 
@@ -153,7 +153,7 @@ def test_a_longer_batch_after_a_short_one(random_model, tokenizer, recordings):
 
 @pytest.mark.parametrize("size, padded", [(1, 8), (8, 8), (9, 16), (17, 32), (64, 64), (65, 128), (256, 256)])
 def test_buckets(size, padded):
-    assert fixed.bucket(size, 8) == padded
+    assert cuda_graphs.bucket(size, 8) == padded
 
 
 def test_the_copy_follows_the_policy(random_model, tokenizer):
@@ -325,7 +325,7 @@ def test_samplers_at_another_temperature_share_the_memory(random_model, tokenize
 
 def test_out_of_memory_gives_the_buffers_back(random_model, tokenizer, monkeypatch, capsys):
     sampler = GraphSampler(random_model, tokenizer, 8, temperature=0)
-    expected, load, rows = sampler(CHATS), fixed.Buffers.load, []
+    expected, load, rows = sampler(CHATS), cuda_graphs.Buffers.load, []
 
     def full(self, cache, mask):
         rows.append(len(mask))
@@ -333,7 +333,7 @@ def test_out_of_memory_gives_the_buffers_back(random_model, tokenizer, monkeypat
             raise torch.OutOfMemoryError("CUDA out of memory")
         load(self, cache, mask)
 
-    monkeypatch.setattr(fixed.Buffers, "load", full)
+    monkeypatch.setattr(cuda_graphs.Buffers, "load", full)
     assert sampler(CHATS) == expected and rows == [16, 6, 6]
     assert sampler.decoder.buffers.shape[0] == 6 and "trying 6" in capsys.readouterr().out
 
@@ -390,7 +390,7 @@ def test_a_step_that_cannot_be_recorded_says_what_to_do(monkeypatch, error, mess
     monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
     monkeypatch.setattr(torch.cuda, "graph", lambda graph, **kwargs: nullcontext())
     with pytest.raises(type(error), match=message):
-        fixed.record(run, pool=(0, 1))
+        cuda_graphs.record(run, pool=(0, 1))
 
 
 def test_what_torch_is_asked_for_is_there():
@@ -401,4 +401,4 @@ def test_what_torch_is_asked_for_is_there():
 
 @pytest.mark.parametrize("tokens, padded", [(1, 272), (272, 272), (273, 528), (2048, 2064), (2064, 2064), (2065, 4112)])
 def test_a_full_window_of_padded_prompts_fits_its_bucket(tokens, padded):
-    assert fixed.padded_length(tokens) == padded
+    assert cuda_graphs.padded_length(tokens) == padded

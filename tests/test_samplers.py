@@ -5,7 +5,8 @@ import torch
 from transformers import Qwen2ForCausalLM
 
 from motif_lib.protocol import messages
-from motif_lib.samplers.local import LocalSampler, deduplicate, shared_prefixes
+from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.prefill import deduplicate, shared_prefixes
 
 
 @pytest.fixture(scope="module")

@@ -238,6 +238,14 @@ def test_what_is_asked_for():
         assert server.bodies[2]["seed"] != server.bodies[3]["seed"]  # trajectories from one reply must differ
 
 
+def test_settings_beyond_openais_are_sent_where_they_change_something():
+    more = {"top_k": 7, "min_p": 0.1, "repetition_penalty": 1.2, "chat_template_kwargs": {"enable_thinking": False}}
+    with serving() as server:
+        sampler(server, **more)([chat()])
+        sampler(server)([chat()])
+        assert server.bodies[0] == {**server.bodies[1], **more} and not more.keys() & server.bodies[1].keys()
+
+
 def test_null_content_and_other_reasons_to_stop():
     with serving(lambda body, handler: (200, completion(None, "content_filter", 0))) as server:
         (given,) = sampler(server)([chat()])

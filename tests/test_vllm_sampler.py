@@ -26,15 +26,22 @@ def engine(monkeypatch, random_model, tokenizer):
 
 
 def test_one_call_with_every_setting_given(engine, random_model, tokenizer):
-    sampler = make_sampler(random_model, tokenizer, 8, temperature=0.7, top_p=0.9)
+    more = {"top_k": 7, "min_p": 0.1, "repetition_penalty": 1.2}
+    sampler = make_sampler(random_model, tokenizer, 8, temperature=0.7, top_p=0.9, **more)
     assert type(sampler) is VllmSampler
     sampler(CHATS)
     (call,) = engine
     assert [prompt["prompt_token_ids"] for prompt in call["prompts"]] == sampler.render(CHATS)
     params = call["params"][0]
     assert (params.max_tokens, params.temperature, params.top_p) == (8, 0.7, 0.9)
-    assert (params.top_k, params.repetition_penalty, params.seed) == (0, 1.0, None)
+    assert (params.top_k, params.min_p, params.repetition_penalty, params.seed) == (7, 0.1, 1.2, None)
     assert params.stop_token_ids == sampler.stop.tolist() and call["lora"] is None and not call["use_tqdm"]
+
+
+def test_the_defaults_change_nothing(engine, random_model, tokenizer):
+    make_sampler(random_model, tokenizer, 8)(CHATS[:1])
+    params = engine[0]["params"][0]
+    assert (params.top_k, params.min_p, params.repetition_penalty) == (0, 0.0, 1.0)
 
 
 def test_the_current_adapter_answers_and_the_base_when_it_is_disabled(

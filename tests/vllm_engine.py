@@ -16,6 +16,7 @@ class SamplingParams:
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
     repetition_penalty: float = 1.0
     stop_token_ids: list = field(default_factory=list)
     seed: int | None = None
@@ -31,7 +32,8 @@ def install(monkeypatch, model, tokenizer):
         return [answer(prompt["prompt_token_ids"], params) for prompt, params in zip(prompts, sampling_params)]
 
     def answer(prompt, params):
-        sampler = LocalSampler(model, tokenizer, params.max_tokens, params.temperature, params.top_p)
+        more = {"top_k": params.top_k, "min_p": params.min_p, "repetition_penalty": params.repetition_penalty}
+        sampler = LocalSampler(model, tokenizer, params.max_tokens, params.temperature, params.top_p, **more)
         sampler.stop = sampler.stop.new_tensor(params.stop_token_ids)
         if params.seed is not None:
             sampler.seed(params.seed)

@@ -59,10 +59,10 @@ def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> 
 
 def samplers(trainer: Any) -> Iterator[Any]:
     """Each sampler that can answer for the trainer's model, with the settings of its later rounds."""
-    from motif_lib.samplers.choose import SAMPLERS, make_sampler, running
+    from motif_lib.samplers.choose import SAMPLERS, available_samplers, make_sampler
 
     own = trainer.later_sampler
-    for kind in running(trainer.policy):
+    for kind in available_samplers(trainer.policy):
         if type(own) is SAMPLERS[kind]:
             yield own
         else:

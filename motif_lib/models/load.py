@@ -7,11 +7,14 @@ one loads on the other. An Unsloth model keeps its cache to itself: `samplers.ch
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import PACKAGE, damage, first_line
 from motif_lib.models import unsloth as gpu
+from motif_lib.models.chat import prepare
 
 TINY = "motif-tiny"
 TINY_FOLDER = PACKAGE / "assets" / TINY
@@ -53,19 +56,17 @@ def load_model(
         raise RuntimeError(f"{option}=True needs unsloth=True, and a CUDA GPU")
     if unsloth:
         gpu.import_unsloth()
-    from peft import PeftModel
     from safetensors import SafetensorError
 
     source = resolve(name)
     try:
         if unsloth:
             model, tokenizer = gpu.load(source, revision, four_bit, window, fast_inference, max_lora_rank)
+            prepare(tokenizer)
         else:
             model, tokenizer = _load(source, revision)
         if adapter is not None:
-            if flaw := damage(Path(adapter)):
-                raise OSError(flaw)
-            model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+            model = add_adapter(model, Path(adapter), source)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
     return model.eval(), tokenizer
@@ -73,27 +74,77 @@ def load_model(
 
 def _load(source: str, revision: str | None) -> tuple[Any, Any]:
     """`(model, tokenizer)` through Transformers, on the GPU if there is one."""
-    from transformers import AutoModelForCausalLM
-
-    from motif_lib.models.attention import GROUPED
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     tokenizer = load_tokenizer(source, revision)
-    model = AutoModelForCausalLM.from_pretrained(
+    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    model, info = AutoModelForCausalLM.from_pretrained(
         source,
+        config=config,
         revision=revision,
         dtype="auto",
         use_safetensors=True,
         trust_remote_code=False,
-        attn_implementation="sdpa" if gpu.has_cuda() else GROUPED,
+        attn_implementation=attention_for(config),
+        output_loading_info=True,
     )
+    if info["missing_keys"]:
+        raise ValueError(f"its files lack {some(info['missing_keys'])}: download the model again")
     return model.to("cuda") if gpu.has_cuda() else model, tokenizer
 
 
+def attention_for(config: Any) -> str | None:
+    """Our own attention on a CPU where it fits; None leaves the choice to Transformers, which knows each model."""
+    from transformers import AutoModelForCausalLM
+
+    from motif_lib.models.attention import GROUPED, attends_to_all
+
+    kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    fits = kind and attends_to_all(kind, config) and kind._supports_attention_backend
+    return GROUPED if fits and not gpu.has_cuda() else None
+
+
+def add_adapter(model: Any, folder: Path, source: str) -> Any:
+    """The model with a saved adapter around it.
+
+    Raises:
+        OSError: if the folder is damaged.
+        ValueError: if the adapter has other layers than the model; a base of another name alone is a warning.
+    """
+    from peft import PeftConfig, PeftModel
+    from peft.utils import get_peft_model_state_dict, load_peft_weights
+
+    if flaw := damage(folder):
+        raise OSError(flaw)
+    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, in one line
+        model = PeftModel.from_pretrained(model, str(folder), use_safetensors=True)
+    given = set(load_peft_weights(str(folder), device="cpu"))
+    wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    if odd := sorted(name for name in given ^ wanted if "lora_" in name):
+        raise ValueError(f"it was made for another model, {base}, not for {source}: only one of them has {some(odd)}")
+    if base and bare_name(base) != bare_name(source):
+        warnings.warn(f"this adapter was trained on {base}, not on {source}: they fit, but may not mix", stacklevel=3)
+    return model
+
+
+def bare_name(name: str) -> str:
+    """A model's name without its folder or owner, and without what Unsloth adds for its packed copies."""
+    return Path(name).name.lower().removesuffix("-bnb-4bit").removesuffix("-unsloth")
+
+
+def some(names: Collection[str]) -> str:
+    """A few of many names."""
+    first = sorted(names)[0]
+    return f"{first} and {len(names) - 1} more" if len(names) > 1 else first
+
+
 def load_tokenizer(name: str = TINY, revision: str | None = None) -> Any:
-    """The tokenizer of a model by name; it pads on the left, as decoding needs it."""
+    """The tokenizer of a model by name, made ready (`models.chat.prepare`)."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(resolve(name), revision=revision, padding_side="left", trust_remote_code=False)
+    return prepare(AutoTokenizer.from_pretrained(resolve(name), revision=revision, trust_remote_code=False))
 
 
 def with_lora(model: Any, rank: int = 64, alpha: int | None = None, seed: int = 0) -> tuple[Any, Any]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from motif_lib.models import unsloth as gpu
+from motif_lib.models.attention import cache_layers, is_plain, looks_around
 from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.model_sampler import ModelSampler
 from motif_lib.samplers.vllm import VllmSampler
 
-SAMPLERS = {"local": LocalSampler, "generate": GenerateSampler, "graph": GraphSampler, "vllm": VllmSampler}
+SAMPLERS: dict[str, type[ModelSampler]] = {
+    "local": LocalSampler,
+    "generate": GenerateSampler,
+    "graph": GraphSampler,
+    "vllm": VllmSampler,
+}
 ARCHITECTURES = {"qwen2", "qwen3", "llama"}  # the architectures that GraphSampler is tested with
 
 
-def running(model: Any) -> list[str]:
+def available_samplers(model: Any) -> list[str]:
     """Names of the samplers that can answer for a model, the one that suits it best last."""
-    names = ["generate"] if gpu.is_unsloth(model) else ["generate", "local"]
+    local = is_plain(model) and not gpu.is_unsloth(model)
+    names = ["generate", "local"] if local else ["generate"]
     if recordable(model.config):
         names.insert(len(names) if on_cuda(model) else 0, "graph")
     return [*names, "vllm"] if hasattr(model, "vllm_engine") else names
@@ -24,10 +33,8 @@ def running(model: Any) -> list[str]:
 
 def recordable(config: Any) -> bool:
     """Can a decoding step be a CUDA graph? Not if it looks at values, as experts and some rotary embeddings do."""
-    layers = getattr(config, "layer_types", None) or ["full_attention"]
-    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
-    looks = "dynamic" in rope or rope == "longrope"  # transformers.modeling_rope_utils.dynamic_rope_update
-    return config.model_type in ARCHITECTURES and set(layers) == {"full_attention"} and not looks
+    plain = cache_layers(config) == {"DynamicLayer"} and not looks_around(config)
+    return plain and config.model_type in ARCHITECTURES
 
 
 def on_cuda(model: Any) -> bool:
@@ -35,13 +42,36 @@ def on_cuda(model: Any) -> bool:
     return next(model.parameters()).is_cuda
 
 
-def make_sampler(model: Any, *args: Any, kind: str | None = None, **kwargs: Any) -> LocalSampler:
-    """The batched sampler of this kind, by default the one that suits the model; arguments as in `LocalSampler`.
+def make_sampler(
+    model: Any,
+    tokenizer: Any,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    batch_size: int = 256,
+    kind: str | None = None,
+    top_k: int = 0,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+) -> ModelSampler:
+    """The batched sampler of this kind, by default the one that suits the model; arguments as in `ModelSampler`.
 
     Raises:
         ValueError: for a kind that cannot answer for this model.
     """
-    names = running(model)
+    names = available_samplers(model)
     if kind is not None and kind not in names:
         raise ValueError(f"sampler {kind!r} cannot answer for this model: choose one of {', '.join(names)}")
-    return SAMPLERS[kind or names[-1]](model, *args, **kwargs)
+    return SAMPLERS[kind or names[-1]](
+        model,
+        tokenizer,
+        max_new_tokens,
+        temperature,
+        top_p,
+        batch_size,
+        top_k=top_k,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        chat_template_kwargs=chat_template_kwargs,
+    )

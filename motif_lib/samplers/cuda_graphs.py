@@ -199,10 +199,14 @@ class Decoder:
             self.steps[shape] = Step(self.model, self.buffers, *shape)
         return self.steps[shape]
 
-    def keep(self, live: Tensor, logits: Tensor) -> Tensor:
-        """Move the live rows to the front and drop what the next smaller bucket does not hold: logits, (R', V)."""
+    def keep(self, live: Tensor, rows: int) -> Tensor:
+        """Move the live ones of R rows to the front and drop what the next smaller bucket does not hold.
+
+        Returns:
+            Which rows stay, (R',), the live ones first.
+        """
         assert self.buffers is not None
-        rows = min(bucket(len(live), LEAST_ROWS), len(logits))
+        rows = min(bucket(len(live), LEAST_ROWS), rows)
         chosen = torch.cat([live, live[:1].expand(rows - len(live))])  # (R',)
         self.buffers.keep(chosen)
-        return logits[chosen]
+        return chosen

@@ -1,31 +1,47 @@
 """Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, and at home everywhere.
 
-It is for models that keep their cache to themselves, as those that Unsloth loads: their forward pass takes a cache but
-does not fill it, so that `LocalSampler` would decode without a memory of the prompt.
+It is for models with a cache of their own making: sliding windows, recurrent layers, and those that Unsloth loads,
+whose forward pass takes a cache but does not fill it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
-from motif_lib.samplers.local import LocalSampler
+from motif_lib.models.attention import takes_padding
+from motif_lib.models.unsloth import is_unsloth
+from motif_lib.samplers.model_sampler import BatchSampler, ModelSampler
+from motif_lib.samplers.prefill import PAD_TO, pad
 
 
-class GenerateSampler(LocalSampler):
-    """`LocalSampler` with `model.generate` inside; the same arguments, the same answers when greedy."""
+class GenerateSampler(BatchSampler):
+    """Samples completions by `model.generate`; arguments as in `ModelSampler`.
 
-    seeds: random.Random | None = None
+    A model that padding might confuse gets prompts of one length together, and so no padding.
+    """
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
+        super().__init__(model, tokenizer, *args, **kwargs)
+        self.seeds: random.Random | None = None
+        self.pads = is_unsloth(model) or takes_padding(model)
 
     def seed(self, value: int) -> None:
         """Make the calls that follow repeatable."""
         self.seeds = random.Random(value)
 
+    def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        for rows in super()._batches(prompts):
+            groups = [rows] if self.pads else [list(g) for _, g in groupby(rows, key=lambda i: len(prompts[i]))]
+            yield from groups
+
     def _train(self, mode: bool) -> None:
-        """As in `LocalSampler`, but for a model of Unsloth: its `generate` switches by itself, more than the mode.
+        """As usual, but for a model of Unsloth: its `generate` switches by itself, more than the mode.
 
         It goes back to training, with gradient checkpointing and without its kernels for inference, only if it finds
         the model in training. Evaluation mode set here would leave both wrong for the loss.
@@ -35,7 +51,7 @@ class GenerateSampler(LocalSampler):
 
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
         """Decode one batch of N prompts to their ends."""
-        ids, mask = self._pad(prompts)  # (N, P)
+        ids, mask = pad(prompts, self.model.device, PAD_TO if self.pads else 1)  # (N, P)
         stop = self.stop.tolist()
         with torch.random.fork_rng(enabled=self.seeds is not None):
             if self.seeds is not None:
@@ -46,18 +62,19 @@ class GenerateSampler(LocalSampler):
         return [until(reply, stop) for reply in out[:, ids.shape[1] :].tolist()]
 
 
-def generate_settings(sampler: LocalSampler) -> dict[str, Any]:
+def generate_settings(sampler: ModelSampler) -> dict[str, Any]:
     """Keywords that make `generate` draw as a sampler does.
 
     Every one is given, as a model brings defaults of its own: Qwen2.5 a repetition penalty and a top_k.
     """
-    drawn = {} if sampler.greedy else {"temperature": sampler.temperature, "top_p": sampler.top_p, "top_k": 0}
+    how = sampler.drawing
+    drawn = {"temperature": how.temperature, "top_p": how.top_p, "top_k": how.top_k, "min_p": how.min_p or 0.0}
     return {
         "max_new_tokens": sampler.max_new_tokens,
-        "do_sample": not sampler.greedy,
-        "repetition_penalty": 1.0,
-        "pad_token_id": sampler.tokenizer.pad_token_id,
-        **drawn,
+        "do_sample": not how.greedy,
+        "repetition_penalty": how.repetition_penalty,
+        "pad_token_id": int(sampler.stop[0]),  # after the end of a reply, where nobody reads it
+        **({} if how.greedy else drawn),
     }
 
 

@@ -1,6 +1,6 @@
 """Batched sampling for a GPU: a merged copy of the model decodes by CUDA graphs, in segments.
 
-Prompts are read as in `LocalSampler`: what they share once. All rows then decode a segment of tokens without a word to
+Prompts are read as for `LocalSampler`: what they share once. All rows then decode a segment of tokens without a word to
 the CPU; between segments the finished replies leave. The machinery is in `samplers.cuda_graphs` and
 `samplers.merged_copy`.
 """
@@ -16,14 +16,15 @@ from transformers import PreTrainedTokenizerBase
 
 from motif_lib.models.attention import RoomyCache
 from motif_lib.samplers.cuda_graphs import LEAST_ROWS, Decoder, bucket
-from motif_lib.samplers.local import NOT_FINITE, LocalSampler
 from motif_lib.samplers.merged_copy import MergedCopy
+from motif_lib.samplers.model_sampler import NOT_FINITE, BatchSampler
+from motif_lib.samplers.prefill import check_plain, read
 
 SEGMENT = 32  # tokens decoded between two looks at which replies have ended
 
 
-class GraphSampler(LocalSampler):
-    """`LocalSampler` for a GPU; the same arguments, the same answers when greedy, up to rounding.
+class GraphSampler(BatchSampler):
+    """Samples completions on a GPU; arguments as in `ModelSampler`, the models and greedy replies of `LocalSampler`.
 
     It decodes with a copy of the model into which the adapter is merged (`samplers.merged_copy`), brought up to date at
     every call. Copy, buffers and graphs stay in memory between calls; samplers made by `at` share them.
@@ -31,12 +32,18 @@ class GraphSampler(LocalSampler):
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
         super().__init__(model, tokenizer, *args, **kwargs)
+        self.generator: torch.Generator | None = None
         self.merged = MergedCopy(model)
         self.model = self.merged.model
+        check_plain(self.model)
         self.decoder = Decoder(self.model)
 
+    def seed(self, value: int) -> None:
+        """Make the calls that follow repeatable; without it, torch's global generator is used."""
+        self.generator = torch.Generator(self.model.device).manual_seed(value)
+
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """As in `LocalSampler`, by the policy as it is now."""
+        """As in `ModelSampler`, by the policy as it is now."""
         self.merged.sync()
         with torch.autocast(self.model.device.type, enabled=False):
             return super().sample_ids(prompts)
@@ -51,14 +58,16 @@ class GraphSampler(LocalSampler):
         rows = min(bucket(len(prompts), LEAST_ROWS), max(self.batch_size, len(prompts)))
         padding = [prompts[0]] * (rows - len(prompts))  # equal prompts are read once, so these cost nothing to read
         cache = RoomyCache(self.model.config)
-        logits, mask = self._read([*prompts, *padding], cache)  # (R, V), (R, P)
+        logits, mask = read(self.model, [*prompts, *padding], cache)  # (R, V), (R, P)
         self.decoder.load(cache, mask, logits, mask.shape[1] + self.max_new_tokens)
         del cache
+        history = self.drawing.history([*prompts, *padding], self.max_new_tokens, mask.device)  # (R, P' + budget)
         stop = self.stop.to(mask.device)
         alive = torch.arange(len(prompts), device=mask.device)  # (A,) rows of `prompts`, those at the front of R
         replies: list[list[int]] = [[] for _ in prompts]
         for done in range(0, self.max_new_tokens, SEGMENT):
-            tokens, logits = self._segment(logits, min(SEGMENT, self.max_new_tokens - done), mask.shape[1] + done)
+            span = range(done, min(done + SEGMENT, self.max_new_tokens))
+            tokens, logits = self._segment(logits, history, span, mask.shape[1])
             tokens = tokens[: len(alive)]  # (A, segment)
             ended = torch.isin(tokens, stop)
             for row, new, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
@@ -67,16 +76,20 @@ class GraphSampler(LocalSampler):
             if not len(live):
                 break
             if len(live) < len(alive):
-                alive, logits = alive[live], self.decoder.keep(live, logits)
+                chosen = self.decoder.keep(live, len(logits))  # (R',)
+                alive, logits = alive[live], logits[chosen]
+                history = None if history is None else history[chosen]
         return replies
 
-    def _segment(self, logits: Tensor, count: int, filled: int) -> tuple[Tensor, Tensor]:
-        """Decode `count` tokens of R rows after `filled` ones: the tokens, (R, count), and the next logits, (R, V)."""
-        step = self.decoder.step(len(logits), filled + count)
+    def _segment(self, logits: Tensor, history: Tensor | None, span: range, width: int) -> tuple[Tensor, Tensor]:
+        """Decode the tokens `span` of R rows after prompts of `width`: tokens (R, span) and the next logits (R, V)."""
+        step = self.decoder.step(len(logits), width + span.stop)
         tokens, broken = [], torch.zeros((), dtype=torch.bool, device=logits.device)
-        for _ in range(count):
-            tokens.append(self._draw(logits))
+        for number in span:
+            tokens.append(self._draw(self.drawing.penalised(logits, history)))
             broken |= ~logits.amax(1).isfinite().all()
+            if history is not None:
+                history[:, number - self.max_new_tokens] = tokens[-1]
             step.ids[:, 0] = tokens[-1]
             logits = step()
         if broken:
@@ -88,6 +101,6 @@ class GraphSampler(LocalSampler):
         """Next tokens, (R,), without a word to the CPU: `torch.multinomial` would wait for the GPU at every token."""
         if self.greedy:
             return logits.argmax(dim=-1)
-        probabilities = self._probabilities(logits)
+        probabilities = self.drawing.probabilities(logits)
         waits = torch.empty_like(probabilities).exponential_(generator=self.generator)
         return (probabilities / waits).argmax(dim=-1)  # the first of competing exponential clocks

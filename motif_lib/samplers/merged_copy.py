@@ -101,7 +101,7 @@ def plain_class(patched: type) -> Any:
     """
     if not patched.__module__.startswith("transformers.models."):
         raise RuntimeError(f"{patched.__module__}.{patched.__name__} is not Transformers' own: set sampler='generate'")
-    module, masks = again(patched.__module__), again("transformers.masking_utils")
+    module, masks = fresh_module(patched.__module__), fresh_module("transformers.masking_utils")
     masks.AttentionMaskInterface.register(GROUPED, grouped_mask)  # its table is new too
     for name in vars(module).keys() & vars(masks).keys():
         if name.startswith("create_"):
@@ -109,7 +109,7 @@ def plain_class(patched: type) -> Any:
     return getattr(module, patched.__name__)
 
 
-def again(name: str) -> Any:
+def fresh_module(name: str) -> Any:
     """A second copy of a module, from its file; `sys.modules` keeps the first."""
     spec = importlib.util.find_spec(name)
     assert spec is not None and spec.loader is not None

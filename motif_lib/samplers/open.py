@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motif_lib.models.load import load_model
 
 if TYPE_CHECKING:
-    from motif_lib.samplers.local import LocalSampler
+    from motif_lib.samplers.model_sampler import ModelSampler
     from motif_lib.samplers.server import ServerSampler
 
 
 def load_sampler(
-    name: str, adapter: str | Path | None, max_new_tokens: int, temperature: float = 1.0, **load: Any
-) -> LocalSampler:
+    name: str,
+    adapter: str | Path | None,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    **load: Any,
+) -> ModelSampler:
     """A batched sampler of a model by name; `load` as in `load_model`."""
     model, tokenizer = load_model(name, adapter, **load)
     from motif_lib.samplers.choose import make_sampler  # it imports Transformers, which Unsloth patches first
 
-    return make_sampler(model, tokenizer, max_new_tokens, temperature)
+    return make_sampler(model, tokenizer, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
 
 
 def open_sampler(
-    name: str, adapter: Path | None, revision: str | None, max_new_tokens: int, temperature: float, server: str | None
-) -> LocalSampler | ServerSampler:
+    name: str,
+    adapter: Path | None,
+    revision: str | None,
+    max_new_tokens: int,
+    temperature: float,
+    server: str | None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+) -> ModelSampler | ServerSampler:
     """A sampler of a model that is loaded here, or with `server` of one that an OpenAI-compatible server has.
 
     Raises:
         ValueError: if an adapter or a revision is asked of a server.
     """
+    told = {"chat_template_kwargs": chat_template_kwargs} if chat_template_kwargs else {}
     if not server:
-        return load_sampler(name, adapter, max_new_tokens, temperature, revision=revision)
+        return load_sampler(name, adapter, max_new_tokens, temperature, revision=revision, **told)
     if adapter or revision:
         raise ValueError("a server has no --adapter and no --revision: name what it serves with --model")
     from motif_lib.samplers.server import ServerSampler
 
-    return ServerSampler(server, name, max_new_tokens, temperature)
+    return ServerSampler(server, name, max_new_tokens, temperature, **told)

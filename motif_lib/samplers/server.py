@@ -1,7 +1,7 @@
 """Sampling from an OpenAI-compatible server, such as `vllm serve` or `transformers serve`.
 
-One request a chat, many at a time: the server does the batching. What may pass is tried again with growing pauses
-(no connection, time-out, 408, 429, 5xx); what will not is one clear line. The server is not trusted: an answer is
+One request a chat, many at a time: the server does the batching. Transient failures are retried with growing pauses
+(no connection, time-out, 408, 429, 5xx); all others are one clear line. The server is not trusted: an answer is
 bounded in time and in size, and its words are cut and cleaned before they enter a message.
 
 What a request does not name the server takes from the model: of Qwen2.5 a repetition penalty and a top_k. Start vLLM
@@ -14,7 +14,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any
@@ -28,7 +28,7 @@ MAX_BYTES = 4_000_000  # of one answer
 LONGEST_PAUSE = 30.0  # seconds between two tries, whatever the server asks for
 
 
-class Passing(Exception):
+class RetryableError(Exception):
     """A failure that another try may mend; `pause` is what the server asked for, in seconds."""
 
     def __init__(self, message: str, pause: float = 0.0):
@@ -49,6 +49,9 @@ class ServerSampler:
         timeout: seconds for one try, from the connection to the last byte.
         tries: tries for one request.
         pause: seconds before the second try; twice as long before each one that follows.
+        top_k, min_p, repetition_penalty: as in `Drawing`; asked for only where they change something, as they are no
+            part of OpenAI's own interface.
+        chat_template_kwargs: what the chat template is told, such as `{"enable_thinking": False}`; vLLM takes it.
 
     Raises:
         ValueError: from a call, if the server refuses the request, as for a prompt that does not fit its window.
@@ -66,10 +69,20 @@ class ServerSampler:
         timeout: float = 300.0,
         tries: int = 5,
         pause: float = 0.5,
+        top_k: int = 0,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ):
         self.url, self.name, self.max_new_tokens = url.rstrip("/"), model, max_new_tokens
         self.temperature, self.top_p = temperature, top_p
         self.concurrency, self.timeout, self.tries, self.pause = concurrency, timeout, tries, pause
+        self.extras = {
+            **({"top_k": top_k} if top_k else {}),
+            **({"min_p": min_p} if min_p else {}),
+            **({"repetition_penalty": repetition_penalty} if repetition_penalty != 1 else {}),
+            **({"chat_template_kwargs": dict(chat_template_kwargs)} if chat_template_kwargs else {}),
+        }
         self.random: random.Random | None = None
         if "@" in url:
             raise ValueError(f"the address of the server may not hold a password: put a key into {KEY_VARIABLE}")
@@ -100,6 +113,7 @@ class ServerSampler:
             "max_tokens": self.max_new_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
+            **self.extras,
         }
         return body if self.random is None else {**body, "seed": self.random.getrandbits(31)}
 
@@ -108,7 +122,7 @@ class ServerSampler:
         for tried in range(1, self.tries + 1):
             try:
                 return self._try(client, body)
-            except Passing as failure:
+            except RetryableError as failure:
                 if tried == self.tries:
                     raise RuntimeError(f"{self.url}: {failure} (tried {tried} times)") from None
                 pause = max(failure.pause, self.pause * 2 ** (tried - 1) * random.uniform(0.5, 1.0))
@@ -123,7 +137,7 @@ class ServerSampler:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ValueError(f"{self.url}: {str(error).rstrip('.')}; write it like http://localhost:8000/v1") from None
         except httpx.RequestError as error:
-            raise Passing(f"{type(error).__name__}, is the server up?") from None
+            raise RetryableError(f"{type(error).__name__}, is the server up?") from None
         check_status(response, data, self.url)
         return read_completion(data, self.url)
 
@@ -135,7 +149,7 @@ class ServerSampler:
             if len(data) > MAX_BYTES:
                 raise RuntimeError(f"{self.url}: an answer of more than {MAX_BYTES} bytes; lower max_new_tokens")
             if time.monotonic() > deadline:
-                raise Passing(f"no whole answer within {self.timeout:g} s: raise timeout or lower concurrency")
+                raise RetryableError(f"no whole answer within {self.timeout:g} s: raise timeout or lower concurrency")
         return data
 
 
@@ -151,17 +165,17 @@ def first_failed(done: set[Future]) -> list[Future]:
 
 
 def check_status(response: httpx.Response, data: bytes, url: str) -> None:
-    """Raise for every status but 200: `Passing` where another try may help."""
+    """Raise for every status but 200: `RetryableError` where another try may help."""
     status = response.status_code
     if status == 200:
         return
     if status in (408, 429) or status >= 500:
-        raise Passing(f"status {status}{said(data)}", asked_pause(response))
+        raise RetryableError(f"status {status}{server_message(data)}", asked_pause(response))
     if status in (401, 403):
         raise RuntimeError(f"{url}: status {status}, the key is missing or wrong: set {KEY_VARIABLE}")
     if status in (400, 413, 422):
-        raise ValueError(f"{url}: the server refuses the request{said(data)}")
-    raise RuntimeError(f"{url}: status {status}{said(data)}; is this the base address, ending in /v1?")
+        raise ValueError(f"{url}: the server refuses the request{server_message(data)}")
+    raise RuntimeError(f"{url}: status {status}{server_message(data)}; is this the base address, ending in /v1?")
 
 
 def asked_pause(response: httpx.Response) -> float:
@@ -170,12 +184,12 @@ def asked_pause(response: httpx.Response) -> float:
     return float(asked) if asked.isdecimal() else 0.0
 
 
-def said(data: bytes) -> str:
+def server_message(data: bytes) -> str:
     """A colon and what a server said in an error: one short printable line that does not repeat the key."""
     try:
-        found = json.loads(data)
-        found = found.get("error") or found.get("detail") or found
-        text = str(found["message"] if isinstance(found, dict) and "message" in found else found)
+        answer = json.loads(data)
+        error = answer.get("error") or answer.get("detail") or answer
+        text = str(error["message"] if isinstance(error, dict) and "message" in error else error)
     except (ValueError, AttributeError, RecursionError):
         text = data.decode(errors="replace")
     key = os.environ.get(KEY_VARIABLE, "").strip()
@@ -198,4 +212,4 @@ def read_completion(data: bytes, url: str) -> Completion:
             raise TypeError
         return Completion(text or "", choice["finish_reason"] == "stop", tokens, prompt_tokens)
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise RuntimeError(f"{url}: the answer is not a chat completion with its usage{said(data)}") from None
+        raise RuntimeError(f"{url}: the answer is not a chat completion with its usage{server_message(data)}") from None

@@ -7,25 +7,35 @@ with a stand-in for the engine.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from functools import cache
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
 
-from motif_lib.samplers.generate import GenerateSampler
+from motif_lib.samplers.model_sampler import ModelSampler
 
 
-class VllmSampler(GenerateSampler):
-    """`GenerateSampler` with vLLM's `generate` inside; the same arguments.
+class VllmSampler(ModelSampler):
+    """Samples completions by `model.fast_generate`; arguments as in `ModelSampler`.
 
     vLLM batches by itself: `batch_size` has no effect, and a seed repeats as far as vLLM does, whose batches may round
     differently.
     """
 
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
+        super().__init__(model, tokenizer, *args, **kwargs)
+        self.seeds: random.Random | None = None
+
+    def seed(self, value: int) -> None:
+        """Make the calls that follow repeatable; every request gets a seed of its own."""
+        self.seeds = random.Random(value)
+
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """As in `LocalSampler`, by the policy as it is now; within `disable_adapter()` by its base."""
+        """As in `ModelSampler`, by the policy as it is now; within `disable_adapter()` by its base."""
         self._check_fit(prompts)
         if not prompts:
             return []
@@ -45,8 +55,9 @@ class VllmSampler(GenerateSampler):
             max_tokens=self.max_new_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            top_k=0,
-            repetition_penalty=1.0,
+            top_k=self.drawing.top_k,
+            min_p=self.drawing.min_p or 0.0,
+            repetition_penalty=self.drawing.repetition_penalty,
             stop_token_ids=self.stop.tolist(),
             seed=self.seeds.getrandbits(31) if self.seeds else None,
             detokenize=False,
