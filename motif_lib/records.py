@@ -24,10 +24,12 @@ class Question:
     Args:
         text: what the model is asked.
         gold: the reference answer, as the task writes it (no `####`, no box).
-        task: name of the task; `verify` chooses its rules by it.
+        task: where the question is from: the name of its data set.
         id: stable name of the row, for reports and paired tests.
         length: number of reasoning steps of the problem where the task knows it (Ledger: days), else None.
         tags: what a report may group by, such as `{"level": 3, "subject": "Algebra"}`.
+        grading: by which rules an answer is graded: "number", "aime" (0 to 999) or "latex". None, as in every file from
+            before this field: those of the task, which then must be one of the package.
     """
 
     text: str
@@ -36,6 +38,12 @@ class Question:
     id: str = ""
     length: int | None = None
     tags: dict[str, Any] = field(default_factory=dict)
+    grading: str | None = None
+
+    @property
+    def rules(self) -> str:
+        """What `verify` is told: the grading, or the task whose grading it is."""
+        return self.grading or self.task
 
 
 @dataclass(frozen=True)
@@ -89,9 +97,16 @@ class Trace:
     step: int | None = None
 
 
+def to_dict(record: Any) -> dict[str, Any]:
+    """A record as plain dicts; a question without a grading of its own is written as it always was."""
+    return dataclasses.asdict(
+        record, dict_factory=lambda pairs: {k: v for k, v in pairs if (k, v) != ("grading", None)}
+    )
+
+
 def to_json(record: Any) -> str:
     """One line of JSON for a record."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False)
+    return json.dumps(to_dict(record), ensure_ascii=False)
 
 
 def _trajectory(data: dict[str, Any]) -> Trajectory:

@@ -162,13 +162,15 @@ def test_blank_lines_count_as_rows_but_hold_none(tmp_path):
 
 def test_a_new_data_set_takes_a_function_and_a_line(tmp_path, monkeypatch):
     def svamp(row):
-        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
+        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), "svamp", grading="number")
 
     monkeypatch.setitem(BENCHMARKS, "svamp", Benchmark(svamp, hub="ChilleD/SVAMP"))
     write(
         tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": 2.0}
     )  # a float, as in SVAMP's own file
-    assert load_task("svamp", path=tmp_path) == [Question("Two hens. How many?", "2", "gsm8k", "svamp-test-1")]
+    assert load_task("svamp", path=tmp_path) == [
+        Question("Two hens. How many?", "2", "svamp", "svamp-test-1", grading="number")
+    ]
     write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?"})
     with pytest.raises(ValueError, match="svamp_test.jsonl.*row 1.*column 'Answer' is missing"):
         load_task("svamp", path=tmp_path)

@@ -7,7 +7,6 @@ an unfinished batch is cut away on resume, since the batch is sampled again as a
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motif_lib.files import write_text
-from motif_lib.records import Question, Reply, Trajectory
+from motif_lib.records import Question, Reply, Trajectory, to_dict
 
 Record = dict[str, Any]  # one line of items.jsonl
 Verifier = Callable[[Sequence[str], Sequence[str], str], Sequence[Any]]  # (replies, golds, task) -> verdicts
@@ -36,10 +35,10 @@ def verify_all(trajectories: Sequence[Trajectory], verifier: Verifier | None = N
 
         verifier = verify_many
     verdicts = []
-    for task, group in groupby(trajectories, key=lambda trajectory: trajectory.question.task):
+    for rules, group in groupby(trajectories, key=lambda trajectory: trajectory.question.rules):
         run = list(group)
-        found = verifier([t.final for t in run], [t.question.gold for t in run], task)
-        for trajectory, verdict in zip(run, found, strict=True):
+        graded = verifier([t.final for t in run], [t.question.gold for t in run], rules)
+        for trajectory, verdict in zip(run, graded, strict=True):
             kept = {key: getattr(verdict, key) for key in VERDICT}
             if not trajectory.final and not trajectory.replies[-1].finished:
                 kept |= {"correct": False, "reason": NO_ROOM, "answer": None}
@@ -53,7 +52,7 @@ def make_records(
     """Grade finished trajectories; `samples[i]` is the 0-based number of trajectory i among those of its question."""
     verdicts = verify_all(trajectories, verifier)
     return [
-        {**dataclasses.asdict(trajectory), "sample": sample, "verdict": verdict}
+        {**to_dict(trajectory), "sample": sample, "verdict": verdict}
         for trajectory, sample, verdict in zip(trajectories, samples, verdicts, strict=True)
     ]
 

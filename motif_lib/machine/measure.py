@@ -83,7 +83,9 @@ def later_prompts(trainer: Any, count: int) -> list[list[int]]:
     args = trainer.args
     each = args.num_generations * args.num_trajectories
     rows = trainer.train_dataset.select(range(min(-(-count // each), len(trainer.train_dataset))))
-    begun = [Trajectory(Question(row["question"], row["gold"], row["task"]), ()) for row in rows]
+    begun = [
+        Trajectory(Question(row["question"], row["gold"], row["task"], grading=row.get("grading")), ()) for row in rows
+    ]
     rounds = max(args.num_rounds, 2)
     replied = advance([t for t in begun for _ in range(args.num_generations)], trainer.sampler, rounds, trainer.carry)
     chats = [next_prompt(t, rounds) for t in replied for _ in range(args.num_trajectories)]

@@ -30,7 +30,7 @@ def mean_outcome(outcomes: Sequence[float | None]) -> float | None:
 def outcomes_of(trajectories: Sequence[Trajectory], right: float = OUTCOME) -> list[float | None]:
     """`right` for a right final answer, 0 for a wrong one, None where it cannot be graded; each by its task's rules."""
     questions = [t.question for t in trajectories]
-    verdicts = verify_many([t.final for t in trajectories], [q.gold for q in questions], [q.task for q in questions])
+    verdicts = verify_many([t.final for t in trajectories], [q.gold for q in questions], [q.rules for q in questions])
     return [None if v.correct is None else right * v.correct for v in verdicts]
 
 
@@ -117,5 +117,6 @@ def starts(columns: dict[str, Any]) -> list[Trajectory]:
     """The trajectories that a batch's completions continue: column `start`, or empty ones from the question columns."""
     if "start" in columns:
         return columns["start"]
-    rows = zip(columns["question"], columns["gold"], columns["task"], strict=True)
-    return [Trajectory(Question(text, gold, task), ()) for text, gold, task in rows]
+    gradings = columns.get("grading") or [None] * len(columns["question"])
+    rows = zip(columns["question"], columns["gold"], columns["task"], gradings, strict=True)
+    return [Trajectory(Question(text, gold, task, grading=rules), ()) for text, gold, task, rules in rows]

@@ -1,10 +1,10 @@
 """All question sets through one call: `load_task("gsm8k")`, `load_task("ledger", steps=(4, 12))`.
 
 Real benchmarks come from the Hub, or from a folder of JSONL files (`path=` or the environment variable MOTIF_DATA).
-Adding one takes a function from a row to a `Question`, and one line. `task` names the rules that grade it:
+Adding one takes a function from a row to a `Question`, and one line. `grading` names the rules for its answers:
 
     def svamp(row):
-        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
+        return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), "svamp", grading="number")
 
     BENCHMARKS["svamp"] = Benchmark(svamp, hub="ChilleD/SVAMP")
     questions = load_task("svamp")  # or load_task("svamp", path="folder") with svamp_test.jsonl in it
@@ -148,7 +148,7 @@ def _check(question: Question) -> None:
     """Raise ValueError for what no run can use: an endless question, a gold without a grade."""
     if len(question.text) > MAX_QUESTION:
         raise ValueError(f"the question has {len(question.text):,} characters, over {MAX_QUESTION:,}")
-    verdict = verify(question.gold, question.gold, question.task)
+    verdict = verify(question.gold, question.gold, question.rules)
     if verdict.correct is None:
         raise ValueError(f"the answer {question.gold[:40]!r} cannot be graded ({verdict.reason})")
 

@@ -21,8 +21,8 @@ def to_dataset(questions: Iterable[Question | Row], num_rounds: int) -> Dataset:
     """A `datasets.Dataset` in TRL's schema: the round-1 prompt, and the columns that the rewards read.
 
     Args:
-        questions: `Question`s; or dicts with `question`, `gold` (or `answer`) and, if you like, `task` and columns for
-            rewards of your own. A number as gold is taken as text.
+        questions: `Question`s; or dicts with `question`, `gold` (or `answer`) and, if you like, `task`, `grading` and
+            columns for rewards of your own. A number as gold is taken as text.
         num_rounds: n.
 
     Raises:
@@ -37,7 +37,7 @@ def to_dataset(questions: Iterable[Question | Row], num_rounds: int) -> Dataset:
 def _row(given: Question | Row, number: int, num_rounds: int) -> dict[str, Any]:
     own = {} if isinstance(given, Question) else given
     question = given if isinstance(given, Question) else _question(given, number)
-    columns = {"question": question.text, "gold": question.gold, "task": question.task}
+    columns = {"question": question.text, "gold": question.gold, "task": question.task, "grading": question.grading}
     return {**own, "prompt": next_prompt(Trajectory(question, ()), num_rounds), **columns}
 
 
@@ -50,8 +50,8 @@ def _question(row: Row, number: int) -> Question:
         raise ValueError(f"question {number} has no text under 'question'; its keys are {', '.join(map(repr, row))}")
     if isinstance(gold, bool) or not isinstance(gold, str | int | float) or not str(gold).strip():
         raise ValueError(f"question {number} has no text or number under 'gold' or 'answer'; it holds {gold!r:.80}")
-    question = Question(text, str(gold), row.get("task") or Question.task)
-    verdict = verify(question.gold, question.gold, question.task)
+    question = Question(text, str(gold), row.get("task") or Question.task, grading=row.get("grading"))
+    verdict = verify(question.gold, question.gold, question.rules)
     if verdict.correct is None:
         raise ValueError(f"question {number}: the answer {gold!r:.80} cannot be graded ({verdict.reason})")
     return question

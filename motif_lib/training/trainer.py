@@ -219,7 +219,8 @@ class MotifTrainer(GRPOTrainer):
     def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Move the m equal rows of each question to random rounds, reached by the current policy."""
         m, n = self.num_generations, self.args.num_rounds
-        questions = [Question(row["question"], row["gold"], row["task"]) for row in inputs[::m]]
+        first = inputs[::m]
+        questions = [Question(row["question"], row["gold"], row["task"], grading=row.get("grading")) for row in first]
         begun = roll_in(questions, m, self.args.credit, self._rng(), self.sample_later, n, self.carry, self.stop)
         return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
 

@@ -14,7 +14,8 @@ from motif_lib.verify.extract import MAX_CLAIM, claims
 from motif_lib.verify.numeric import Number, read_number, same_number
 from motif_lib.verify.pool import Pair, grade_many
 
-NUMERIC = ("ledger", "gsm8k", "gsm_symbolic", "aime2024")  # answers are numbers; every other task is LaTeX
+GRADINGS = ("number", "aime", "latex")
+TASKS = {"ledger": "number", "gsm8k": "number", "gsm_symbolic": "number", "aime2024": "aime", "math500": "latex"}
 
 
 @dataclass(frozen=True)
@@ -34,25 +35,41 @@ class Verdict:
     gold: str
 
 
-def verify(reply: str, gold: str, task: str = "gsm8k") -> Verdict:
+def grading_of(name: str) -> str:
+    """The grading of that name, or of the task of that name.
+
+    Raises:
+        ValueError: for any other name; a data set of your own has to say how it is graded.
+    """
+    grading = TASKS.get(name, name)
+    if grading not in GRADINGS:
+        choice = ", ".join(map(repr, GRADINGS))
+        raise ValueError(f"no grading {name!r}: give Question(..., grading=...), one of {choice}")
+    return grading
+
+
+def verify(reply: str, gold: str, grading: str = "number") -> Verdict:
     r"""Grade one reply.
 
     Args:
         reply: all the text of the last round, or a bare answer; `extract` says which part of it counts.
         gold: the reference answer, without `####` and without a box.
-        task: "ledger", "gsm8k", "gsm_symbolic" and "aime2024" (a whole number from 0 to 999) have numbers for
-            answers and never leave this process; "math500" and any other name are graded as LaTeX.
+        grading: "number" and "aime" (a whole number from 0 to 999) are compared here and never leave this process;
+            "latex" may ask the workers. Or a task of the package, such as "math500", which stands for its grading.
+
+    >>> verify(r"It is \boxed{1,000}.", "1000").correct
+    True
     """
-    return verify_many([reply], [gold], task)[0]
+    return verify_many([reply], [gold], grading)[0]
 
 
-def verify_many(replies: Sequence[str], golds: Sequence[str], task: str | Sequence[str] = "gsm8k") -> list[Verdict]:
+def verify_many(replies: Sequence[str], golds: Sequence[str], grading: str | Sequence[str] = "number") -> list[Verdict]:
     """Grade a batch: what is not decided by plain comparison goes to the workers together, each distinct pair once.
 
     Args:
         replies: as in `verify`.
         golds: one for each reply.
-        task: of all replies, or one for each.
+        grading: of all replies, or one for each.
 
     Raises:
         ValueError: if there are not as many golds as replies.
@@ -60,14 +77,14 @@ def verify_many(replies: Sequence[str], golds: Sequence[str], task: str | Sequen
     """
     if len(replies) != len(golds):
         raise ValueError(f"{len(replies)} replies but {len(golds)} golds: give one gold for each reply")
-    tasks = [task] * len(replies) if isinstance(task, str) else task
-    verdicts = [_compare(*given) for given in zip(replies, golds, tasks, strict=True)]
+    names = [grading] * len(replies) if isinstance(grading, str) else grading
+    verdicts = [_compare(*given) for given in zip(replies, golds, map(grading_of, names), strict=True)]
     asked = list(dict.fromkeys(v for v in verdicts if not isinstance(v, Verdict)))
     graded = dict(zip(asked, grade_many(asked), strict=True))
     return [v if isinstance(v, Verdict) else Verdict(*graded[v], answer=v[1], gold=v[0]) for v in verdicts]
 
 
-def _compare(reply: str, gold: str, task: str) -> Verdict | Pair:
+def _compare(reply: str, gold: str, grading: str) -> Verdict | Pair:
     """The verdict by plain comparison, or the pair that math-verify has to compare."""
     gold = latex.clean(gold[: MAX_CLAIM + 1])
     found, where = claims(reply)
@@ -80,13 +97,13 @@ def _compare(reply: str, gold: str, task: str) -> Verdict | Pair:
     cleaned = [latex.clean(claim) for claim in found]
     if "" in cleaned:
         return Verdict(False, "the answer is empty", None, gold)
-    return _compare_numbers(cleaned, gold, task) if task in NUMERIC else _compare_latex(cleaned, gold)
+    return _compare_latex(cleaned, gold) if grading == "latex" else _compare_numbers(cleaned, gold, grading)
 
 
-def _compare_numbers(found: list[str], gold: str, task: str) -> Verdict:
+def _compare_numbers(found: list[str], gold: str, grading: str) -> Verdict:
     wanted = read_number(gold, words=True)
     if wanted is None:
-        return Verdict(None, f"the gold of a {task} question must be a number", found[-1], gold)
+        return Verdict(None, "the gold must be a number", found[-1], gold)
     claims = [(claim, read_number(claim, words=True)) for claim in found]
     if unread := [claim for claim, number in claims if number is None]:
         return Verdict(False, "the answer is not a plain number", unread[0], str(wanted))
@@ -95,7 +112,7 @@ def _compare_numbers(found: list[str], gold: str, task: str) -> Verdict:
         hedged = ", ".join(map(str, numbers))
         return Verdict(False, "several different boxes: a reply has one final answer", hedged, str(wanted))
     given = numbers[0]
-    if task == "aime2024" and (given.value.denominator != 1 or not 0 <= given.value <= 999):
+    if grading == "aime" and (given.value.denominator != 1 or not 0 <= given.value <= 999):
         return Verdict(False, "not a whole number from 0 to 999", str(given), str(wanted))
     return _number_verdict(given, wanted)
 
