@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from motif_lib.verify import latex
 from motif_lib.verify.extract import MAX_CLAIM, claims
-from motif_lib.verify.numeric import Number, read_number, same_number
+from motif_lib.verify.numeric import Number, contradicts, read_number, same_number
 from motif_lib.verify.pool import Pair, grade_many
 
 GRADINGS = ("number", "aime", "latex")
@@ -125,16 +125,44 @@ def _number_verdict(given: Number, wanted: Number) -> Verdict:
 def _compare_latex(found: list[str], gold: str) -> Verdict | Pair:
     """Several different boxes are one list: right for the gold `-2,1`, wrong as a hedge."""
     claim = ", ".join(dict.fromkeys(found))
-    if latex.key(claim) == latex.key(gold):
-        return Verdict(True, "the same text", claim, gold)
-    wanted, given = read_number(gold, words=False), read_number(claim, words=False)
-    if wanted and given:
-        return _number_verdict(given, wanted)
-    right = latex.same_base(latex.key(gold), latex.key(claim))
-    if right is not None:
-        return Verdict(right, "the same digits and base" if right else "other digits or another base", claim, gold)
-    text = latex.words(gold)
-    if text is not None:
-        right = text == (latex.words(claim) or latex.words(rf"\text{{{claim}}}"))
-        return Verdict(right, "the same words" if right else "other words", claim, gold)
+    for rule in (_same_text, _hedge, _numbers, _same_base, _same_words, _pattern):
+        if verdict := rule(claim, gold):
+            return verdict
     return gold, claim
+
+
+def _same_text(claim: str, gold: str) -> Verdict | None:
+    same = latex.key(claim) == latex.key(gold) or latex.same_integers(gold, claim)
+    return Verdict(True, "the same text", claim, gold) if same else None
+
+
+def _hedge(claim: str, gold: str) -> Verdict | None:
+    r"""`\text{not } 5`, `5 \text{ (or 6)}`, `5 \ldots`, `5 = 6`: what math-verify would read as 5."""
+    if contradicts(claim) or (latex.hedges(claim) and not latex.hedges(gold)):
+        return Verdict(False, "it says more than one value, or not this one", claim, gold)
+    return None
+
+
+def _numbers(claim: str, gold: str) -> Verdict | None:
+    wanted, given = read_number(gold, words=False), read_number(claim, words=False)
+    return _number_verdict(given, wanted) if wanted and given else None
+
+
+def _same_base(claim: str, gold: str) -> Verdict | None:
+    right = latex.same_base(latex.key(gold), latex.key(claim))
+    if right is None:
+        return None
+    return Verdict(right, "the same digits and base" if right else "other digits or another base", claim, gold)
+
+
+def _same_words(claim: str, gold: str) -> Verdict | None:
+    text = latex.words(gold)
+    if text is None:
+        return None
+    right = text == (latex.words(claim) or latex.words(rf"\text{{{claim}}}"))
+    return Verdict(right, "the same words" if right else "other words", claim, gold)
+
+
+def _pattern(claim: str, gold: str) -> Verdict | None:
+    r"""A gold that goes on, such as `1, 2, \ldots, n`, is compared as written, which `_same_text` did."""
+    return Verdict(False, "another pattern", claim, gold) if r"\ldots" in gold else None

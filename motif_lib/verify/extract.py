@@ -14,7 +14,14 @@ from motif_lib.protocol import REPLY_TAGS, read_answer
 MAX_REPLY = 20_000  # characters read from the end of a reply: the final answer stands last
 MAX_CLAIM = 1_000  # characters; the longest gold of GSM8K, MATH-500 and AIME 2024 has 53
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{|\\[{}\\]|[{}]")
+_NAMED = r"\\{1,2}(?:boxed|fbox)"  # a second backslash comes from escaping twice
+_BARE = r"-?\d[\d,]*(?:\.\d+)?|\\[dt]?frac\{[^{}]*\}\{[^{}]*\}"
+_BOX = re.compile(rf"{_NAMED}\s*\{{|{_NAMED}\s*(?P<bare>{_BARE})|\\[{{}}\\]|[{{}}]")
+_HASHES = re.compile(r"^####[ \t]*(\S.*)$", re.MULTILINE)
+_LABEL = re.compile(
+    r"^\W*(?:(?:so|thus|hence|therefore)\W+)?(?:(?:the|my)\s+)?(?:final\s+)?answer\W*?(?::|\bis\b:?)\W*?(?=[\w$\\(\[.-])(.+)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def boxes(text: str) -> list[str]:
@@ -23,7 +30,10 @@ def boxes(text: str) -> list[str]:
     open_braces: list[int | None] = []  # start of a box's content, None for an ordinary brace
     last_start = -1  # where the latest complete box began
     for token in _BOX.finditer(text):
-        if token[0] == "{" or len(token[0]) > 2:
+        if token["bare"]:
+            found.append(token["bare"])
+            last_start = token.start()
+        elif token[0] == "{" or len(token[0]) > 2:
             open_braces.append(None if token[0] == "{" else token.end())
         elif token[0] == "}" and open_braces:
             start = open_braces.pop()
@@ -49,7 +59,14 @@ def claims(reply: str) -> tuple[list[str], str]:
     text, tagged = answer_text(reply)
     if text is None:
         return [], "no complete <answer>: only what stands inside it counts"
-    found = boxes(text)
-    if found:
-        return (found if tagged else found[-1:]), "read from the last box"
+    for read, where in _PLACES:
+        if found := read(text):
+            return (found if tagged else found[-1:]), where
     return [text], "no box: the whole answer text is the claim"
+
+
+_PLACES = (
+    (boxes, "read from the last box"),
+    (_HASHES.findall, "read after the last ####"),  # how GSM8K's own solutions end
+    (_LABEL.findall, "read after the last 'answer:'"),
+)

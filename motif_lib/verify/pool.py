@@ -3,6 +3,10 @@
 A signal in the caller would fail off the main thread and cannot stop C code; killing a process works everywhere. The
 limit that matters is the computing time, which the worker sets for itself, so that a busy machine does not change a
 grade; a much longer limit of wall time stands behind it.
+
+A batch has a limit of its own, and every pair in it a fair share: first each gets `QUICK_LIMIT`, many times what a
+usual one takes; then those that need more, and only they, share `BATCH_LIMIT` equally. So an endless answer never costs
+its neighbours their turn, and no grade depends on the order of a batch.
 """
 
 from __future__ import annotations
@@ -11,19 +15,22 @@ import atexit
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 CPU_LIMIT = 5.0  # seconds of computing for one pair; a usual one takes about 10 ms
+QUICK_LIMIT = 0.5  # seconds of computing that each pair of a batch gets at first
+BATCH_LIMIT = 16.0  # seconds of computing that the slow pairs of a batch share
 WALL_LIMIT = 60.0  # seconds until it is killed whatever it does: long, for a busy machine must not change a grade
 MEMORY_LIMIT = 1 << 30  # bytes of address space of a worker; sympy and math-verify themselves need about 250 MB
 START_LIMIT = 600.0  # seconds; the imports compute for about 1, and a broken installation fails at once
-KILLED = -9  # return code of a process that SIGKILL ended; the limits end it otherwise
 
 Pair = tuple[str, str]  # gold, answer
 Grade = tuple[bool | None, str]  # correct, reason
@@ -38,48 +45,48 @@ class Worker:
         self.memory_limit = memory_limit
         self.process: subprocess.Popen[str] | None = None
 
-    def ask(self, pair: Pair) -> Grade:
-        """Grade one pair; the process is replaced by a fresh one if it does not answer in time.
+    def ask(self, pair: Pair, seconds: float | None = None) -> Grade | None:
+        """Grade one pair; None if it computes for more than `seconds`, by default `cpu_limit`.
 
-        A process that something else killed, such as the system when memory is short, is asked once more.
+        A process that something else killed, such as the system when memory is short, is asked once more; what is
+        killed a second time is taken for the cause, and is wrong.
         """
         for _ in range(2):
             if self.process is None or self.process.poll() is not None:
                 self._start()
             try:
-                line, killed = self._exchange(json.dumps(pair), self.wall_limit)
+                line = self._exchange(json.dumps([seconds or self.cpu_limit, *pair]), self.wall_limit)
             except BaseException:  # an interrupt leaves an answer unread in the pipe: this process is of no more use
                 self.stop()
                 raise
             if line:
-                return tuple(json.loads(line))
-            if not killed:
-                break
-        return None, f"stopped: it needs over {self.cpu_limit:g} s or {self.memory_limit >> 20} MiB"
+                grade = json.loads(line)
+                return grade and tuple(grade)
+        return False, f"stopped: it was killed twice, or needs over {self.wall_limit:g} s"
 
     def _start(self) -> None:
         """Start the process and wait until it has imported sympy."""
-        limits = [str(self.cpu_limit), str(self.memory_limit)]
-        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), *limits]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("worker.py")), str(self.memory_limit)]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            start_new_session=True,  # a group of its own, which `stop` kills: the worker forks
             env=os.environ | {"PYTHONHASHSEED": "0"},  # sympy orders by hash in places: the same grade in every run
         )
-        if not self._exchange(None, START_LIMIT)[0]:
+        if not self._exchange(None, START_LIMIT):
             raise RuntimeError(f"the math-verify worker did not start; to see why, run: {' '.join(command)}")
 
-    def _exchange(self, line: str | None, seconds: float) -> tuple[str, bool]:
-        """Send a line, read a line: empty if the process died or had to be stopped; and was it killed by another?"""
+    def _exchange(self, line: str | None, seconds: float) -> str:
+        """Send a line, read a line: empty if the process died or had to be stopped."""
         process, expired = self.process, threading.Event()
         assert process and process.stdin and process.stdout  # it was started, with pipes
 
         def expire() -> None:
             expired.set()
-            process.kill()
+            kill(process)
 
         timer = threading.Timer(seconds, expire)
         timer.daemon = True
@@ -95,20 +102,27 @@ class Worker:
             timer.cancel()
             timer.join()  # so that a late kill cannot hit the next question
         if answer.endswith("\n") and not expired.is_set():
-            return answer, False
-        process.wait()  # its output has ended, and so has it; the return code says how
+            return answer
         self.stop()
-        return "", process.returncode == KILLED and not expired.is_set()
+        return ""
 
     def stop(self) -> None:
         """Kill the process, if there is one."""
         process, self.process = self.process, None
         if process is not None:
-            process.kill()
+            kill(process)
             process.wait()
             for pipe in filter(None, (process.stdout, process.stdin)):
                 with suppress(OSError):  # of what it did not read any more
                     pipe.close()
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process and what it forked, as far as they are still there."""
+    if not hasattr(os, "killpg"):
+        return process.kill()
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the second of a group that has ended
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Pool:
@@ -122,26 +136,41 @@ class Pool:
         memory_limit: int = MEMORY_LIMIT,
     ):
         size = size or min(4, os.cpu_count() or 1)
+        self.cpu_limit = cpu_limit
         self.workers = [Worker(cpu_limit, wall_limit, memory_limit) for _ in range(size)]
         self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()  # last in, first out: a started worker goes first
         for worker in self.workers:
             self._idle.put(worker)
 
     def grade(self, pair: Pair) -> Grade:
-        """Grade one pair in the next free worker."""
+        """Grade one pair in the next free worker. A pair that reaches its limit is wrong."""
+        return self._ask(pair, self.cpu_limit) or stopped(self.cpu_limit)
+
+    def _ask(self, pair: Pair, seconds: float) -> Grade | None:
         worker = self._idle.get()
         try:
-            return worker.ask(pair)
+            return worker.ask(pair, seconds)
         finally:
             self._idle.put(worker)
 
     def grade_many(self, pairs: Sequence[Pair]) -> list[Grade]:
-        """Grade pairs, as many at a time as there are workers, in order."""
+        """Grade pairs, as many at a time as there are workers, in order; the limits of a batch are the module's."""
         if len(pairs) < 2:
             return [self.grade(pair) for pair in pairs]
+        limit = min(QUICK_LIMIT, self.cpu_limit)
+        grades = self._ask_all(pairs, limit)
+        slow = [i for i, grade in enumerate(grades) if grade is None]
+        share = min(self.cpu_limit, BATCH_LIMIT / max(len(slow), 1))
+        if slow and share > limit:
+            limit = share
+            for i, grade in zip(slow, self._ask_all([pairs[i] for i in slow], share), strict=True):
+                grades[i] = grade
+        return [grade or stopped(limit) for grade in grades]
+
+    def _ask_all(self, pairs: Sequence[Pair], seconds: float) -> list[Grade | None]:
         threads = ThreadPoolExecutor(min(len(self.workers), len(pairs)))
         try:
-            return list(threads.map(self.grade, pairs))
+            return list(threads.map(partial(self._ask, seconds=seconds), pairs))
         finally:
             threads.shutdown(cancel_futures=True)  # an interrupt does not wait for the rest of the batch
 
@@ -149,6 +178,10 @@ class Pool:
         """Kill all workers; the next question starts one again."""
         for worker in self.workers:
             worker.stop()
+
+
+def stopped(seconds: float) -> Grade:
+    return False, f"stopped: the answer needs over {seconds:.3g} s"
 
 
 _pool = Pool()

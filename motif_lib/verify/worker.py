@@ -1,41 +1,29 @@
-r"""The process that runs math-verify: one JSON line `[gold, answer]` in, one `[correct, reason]` out.
+r"""The process that runs math-verify: one JSON line `[seconds, gold, answer]` in, one out.
+
+The line out is `[correct, reason]`, or `null` for a pair that was stopped by its limit of computing time.
 
 Started by `pool` as a plain file, so it imports nothing of this project and does not care what the caller's `__main__`
-is. It ends when its input does, so it never outlives its parent. Limits: its address space; and a timer of computing
-time whose default action kills it, also while sympy is deep inside C code, and also if the parent is gone.
+is. It imports sympy once and forks a grader; when a pair kills that, the next one is forked in milliseconds. Both end
+when their input does, so they never outlive their parent. Limits: the address space; and a timer of computing time
+whose default action kills the grader, also while sympy is deep inside C code, and also if the parent is gone.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
+from contextlib import contextmanager
+from typing import TextIO
 
+sys.path.append(os.path.dirname(__file__))  # python -P leaves it out
 
-def read(text: str) -> list:
-    """What math-verify makes of one LaTeX answer: an empty list if it cannot be read."""
-    from math_verify import LatexExtractionConfig, parse
+import compare
 
-    return parse(f"${text}$", [LatexExtractionConfig()], fallback_mode="no_fallback", parsing_timeout=None)
-
-
-def grade(gold: str, answer: str) -> tuple[bool | None, str]:
-    """Compare two LaTeX answers; the order matters to math-verify."""
-    from math_verify import verify
-
-    try:
-        wanted, given = read(gold), read(answer)
-        if not wanted:
-            return None, "math-verify cannot read the gold"
-        if not given:
-            return False, "math-verify cannot read the answer"
-        right = verify(wanted, given, timeout_seconds=None, raise_on_error=True)
-        return right, "equal by math-verify" if right else "not equal by math-verify"
-    except MemoryError:
-        return None, "out of memory while comparing"
-    except Exception as error:  # sympy raises anything on odd input: the pair is not equal, and the reason names it
-        return False, f"math-verify cannot compare them ({type(error).__name__})"
+Grade = tuple[bool | None, str]
+UNREADABLE: Grade = None, "the gold cannot be read: it needs too much time or memory"
 
 
 def limit_memory(size: int) -> None:
@@ -52,25 +40,53 @@ def limit_memory(size: int) -> None:
         return
 
 
-def limit_time(seconds: float) -> None:
-    """End this process after so much more computing time, 0 for no limit (Windows has no such timer)."""
-    if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+@contextmanager
+def limit_time(seconds: float, timer: str):
+    """End this process if the block computes for longer (Windows has no such timer). The signal tells which one it was:
+    ITIMER_VIRTUAL over the gold, ITIMER_PROF over the comparison."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(getattr(signal, timer), seconds)
+    yield
+    signal.setitimer(getattr(signal, timer), 0)
 
 
-def main(seconds: float, memory: int) -> None:
-    """Answer until the input ends; a question that computes for more than `seconds` ends the process."""
+def grade(seconds: float, gold: str, answer: str) -> Grade:
+    """Read the gold, then compare, each within its time: only an unreadable gold leaves a pair without a grade."""
+    try:
+        with limit_time(seconds, "ITIMER_VIRTUAL"):
+            wanted = compare.read(gold)
+    except MemoryError:
+        return UNREADABLE
+    except Exception as error:
+        return None, f"math-verify cannot read the gold ({type(error).__name__})"
+    with limit_time(seconds, "ITIMER_PROF"):
+        return compare.grade(gold, answer, wanted)
+
+
+def serve(answers: TextIO) -> None:
+    """Answer until the input ends; a question that computes for more than its seconds ends the process."""
+    for line in sys.stdin:
+        print(json.dumps(grade(*json.loads(line))), file=answers, flush=True)
+
+
+def main(memory: int) -> None:
+    """Keep a grader at work: one that its time limit ended is replaced, any other end of it is the end."""
     answers, sys.stdout = sys.stdout, sys.stderr  # a library that prints must not break the line protocol
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     limit_memory(memory)
-    print(json.dumps(grade(r"\frac{1}{2}", "0.5")), file=answers, flush=True)  # imports, warms up, says "ready"
-    for line in sys.stdin:
-        limit_time(seconds)
-        result = grade(*json.loads(line))
-        limit_time(0)
-        print(json.dumps(result), file=answers, flush=True)
+    print(json.dumps(grade(0, r"\frac{1}{2}", "0.5")), file=answers, flush=True)  # imports, warms up, says "ready"
+    if not hasattr(os, "fork"):
+        return serve(answers)
+    while (child := os.fork()) > 0:
+        ended_by = os.WTERMSIG(os.waitpid(child, 0)[1])
+        if ended_by not in (signal.SIGPROF, signal.SIGVTALRM):
+            return None
+        print(json.dumps(None if ended_by == signal.SIGPROF else UNREADABLE), file=answers, flush=True)
+    return serve(answers)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]))
