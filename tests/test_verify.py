@@ -72,7 +72,7 @@ def test_where_the_answer_is_read(reply, correct):
         (r"\boxed{1 \boxed{2} \boxed{3}} \boxed{4}", ["2", "3", "4"]),
         (r"\boxed{a_{b_{c}}}}}}", ["a_{b_{c}}"]),
         (r"} \boxed{1}", ["1"]),
-        (r"\boxed 5, \boxedx{3}", ["5,"]),
+        (r"\boxed 5, \boxedx{3}", ["5"]),
     ],
 )
 def test_braces_are_balanced(text, found):

@@ -74,7 +74,7 @@ def grade(gold: str, answer: str, wanted: list | None = None) -> tuple[bool | No
         if not given:
             return False, "math-verify cannot read the answer"
         right = verify(wanted, given, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True)
-        right = right and not differ(wanted[0], given[0])
+        right = bool(right and not differ(wanted[0], given[0]))
         return right, "equal by math-verify" if right else "not equal by math-verify"
     except MemoryError:
         return False, "stopped: out of memory while comparing"

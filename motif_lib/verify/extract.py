@@ -15,7 +15,7 @@ MAX_REPLY = 20_000  # characters read from the end of a reply: the final answer 
 MAX_CLAIM = 1_000  # characters; the longest gold of GSM8K, MATH-500 and AIME 2024 has 53
 
 _NAMED = r"\\{1,2}(?:boxed|fbox)"  # a second backslash comes from escaping twice
-_BARE = r"-?\d[\d,]*(?:\.\d+)?|\\[dt]?frac\{[^{}]*\}\{[^{}]*\}"
+_BARE = r"-?\d+(?:,\d{3})*(?:\.\d+)?|\\[dt]?frac\{[^{}]*\}\{[^{}]*\}"
 _BOX = re.compile(rf"{_NAMED}\s*\{{|{_NAMED}\s*(?P<bare>{_BARE})|\\[{{}}\\]|[{{}}]")
 _HASHES = re.compile(r"^####[ \t]*(\S.*)$", re.MULTILINE)
 _LABEL = re.compile(

@@ -98,6 +98,7 @@ _LATEX = _rules(  # what LaTeX has several commands for
     ),
     (r"\\math(?:rm|bf|it)\s*\{(\w)\}|\\text\s*\{(i)\}", r"\1\2"),  # the number e, a vector
     (r"\\(?:mbox|textrm|textnormal|mathrm|operatorname|rm|bf)\s*\{", r"\\text{"),
+    (r"\\text\s*\{([^{}]*)\\text\s*\{([^{}]*)\}\s*\}", r"\\text{\1\2}"),
     (r"\\text\s*\{([^{}\\A-Za-z]*)\}", r"\1"),  # \text{25}
     (r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])", r"^\\circ "),
     (r"\\l(?:floor|ceil)\s*(-?\d+)\s*\\r(?:floor|ceil)" + _END, r"\1"),
@@ -109,6 +110,8 @@ _LATEX = _rules(  # what LaTeX has several commands for
     (r"\{\{([^{}]*)\}\}", r"{\1}"),
     (r"\((\d+)\)_", r"\1_"),
     (r"\\\{\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?|\\in\s*R)?\s*(?:\\mid|\||:)(.*[<>]|.*\\[lg]eq?.*)\\\}", r"\1"),
+    (r"\+\s*-", "-"),
+    (r"(?<=[\w}]) (?:[ckm]?m|in|ft|yd|mi)\s*\^\{?[23]\}?$", ""),  # cm^3
     (r"\s+", " "),
 )
 _FONT = re.compile(rf"\\(?:{_FONTS})(?![A-Za-z])" + ARG)
@@ -156,7 +159,9 @@ def hedges(cleaned: str) -> bool:
     if cleaned.endswith((r"\ldots", r"\dots", "...")):
         return True
     texts, leading = _TEXT.findall(cleaned), _TEXT.match(cleaned)
-    return bool(leading and changes(leading[1])) or any(re.search(r"\bor\b.*\d", text) for text in texts)
+    return bool(leading and leading.end() < len(cleaned) and changes(leading[1])) or any(
+        re.search(r"\bor\b.*\d", text) for text in texts
+    )
 
 
 def same_base(gold: str, claim: str) -> bool | None:

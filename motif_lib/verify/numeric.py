@@ -66,7 +66,7 @@ def read_number(text: str, words: bool) -> Number | None:
 def contradicts(text: str) -> bool:
     r"""Does it set two different numbers equal, as `5 = 6` or `5 \approx 6` do?"""
     numbers = [number for side in _EQUALS.split(text) if (number := _read_side(side, words=False))]
-    return any(not same_number(numbers[-1], number) and not _rounded(numbers[0], number) for number in numbers)
+    return any(not same_number(numbers[0], number) and not _rounded(numbers[0], number) for number in numbers)
 
 
 def _rounded(exact: Number, other: Number) -> bool:
@@ -155,13 +155,8 @@ def same_number(gold: Number, claim: Number) -> bool:
 
 
 def _is_printed_float(value: Fraction) -> bool:
-    scale = 10**12
-    return (
-        (value * scale).denominator > 1
-        and _is_finite(value)
-        and value < 10**6
-        and Fraction(repr(float(value))) == value
-    )
+    """Has it over 12 decimals and is all that Python prints of a float?"""
+    return (value * 10**12).denominator > 1 and abs(value) < 10**6 and Fraction(repr(float(value))) == value
 
 
 def _is_finite(value: Fraction) -> bool:

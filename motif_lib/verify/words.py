@@ -12,10 +12,10 @@ SCALES = {"dozen": 12, "hundred": 100, "thousand": 1_000, "million": 10**6, "bil
 _LIST = """
     or nor xor and/or either neither versus vs
     not no never isn't aren't is are was except without but wrong incorrect false
-    minus negative plus times-ten divided multiplied squared cubed factorial modulo mod root
+    minus negative plus divided multiplied squared cubed factorial modulo mod root
     half halves third thirds fourths fifths sixths sevenths eighths ninths tenths twelfths hundredths thousandths
     millionths billionths twice double triple
-    least most almost nearly under below above around about roughly approximately than?
+    least most almost nearly under below above around about roughly approximately
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
     eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion
 """
@@ -24,7 +24,7 @@ BEFORE = CHANGING | {"more", "less", "fewer", "over", "between", "from", "to", "
 
 _POWER = r"(?:\s*\^\s*\{?-?[1-4]\}?|[1-4](?!\w))?"
 _SIGN = r"(?:\^\\circ\s*(?:[CFK](?![A-Za-z]))?|[CFK](?![A-Za-z]))"
-_WORD = rf"(?:[^\W\d_]{{2,}}(?:['’-][^\W\d_]+)*['’]?|[gmlLhsa](?![^\W_])|[^\x00-\x7f\W\d_]){_POWER}\.?"
+_WORD = rf"(?:[^\W\d_]{{2,}}(?:['’-][^\W\d_]+)*['’]?|[gmlLhsa](?![^\W\d_])|[^\x00-\x7f\W\d_]){_POWER}\.?"
 _UNIT = re.compile(
     rf"[-,:(\[\"'’”/\s]*(?:{_SIGN}|(?:{_SIGN}\s*)?{_WORD}(?:[\s,/-]+{_WORD}){{0,11}})?[)\]\"'’”\s.,;:!]*"
 )
