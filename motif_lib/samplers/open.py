@@ -42,7 +42,7 @@ def open_sampler(
     Raises:
         ValueError: if an adapter or a revision is asked of a server.
     """
-    told = {"chat_template_kwargs": chat_template_kwargs} if chat_template_kwargs else {}
+    told: dict[str, Any] = {"chat_template_kwargs": chat_template_kwargs} if chat_template_kwargs else {}
     if not server:
         return load_sampler(name, adapter, max_new_tokens, temperature, revision=revision, **told)
     if adapter or revision:
