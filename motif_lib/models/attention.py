@@ -88,7 +88,7 @@ def grouped_attention(
     rows, heads, _, size = query.shape
     grouped = query.view(rows, key.shape[1], -1, size)  # (N, G, H / G, D)
     mixed = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=kwargs.get("scaling"))
-    return mixed.reshape(rows, 1, heads, size), None
+    return mixed.reshape(rows, 1, heads, value.shape[3]), None  # values may be narrower than keys: DeepSeek
 
 
 def grouped_mask(*args: Any, **kwargs: Any) -> Tensor | None:
@@ -125,7 +125,10 @@ def takes_padding(model: Any) -> bool:
     """Does `generate` give the same greedy replies to prompts alone and left-padded in a batch?"""
     if isinstance(model, PeftModel):
         return not model.active_peft_config.is_prompt_learning and takes_padding(model.get_base_model())
-    return cache_layers(model.config) <= MASKED and positions_are_told(type(model), model.config)
+    layers = cache_layers(model.config)
+    if type(model)._is_stateful and not any(name.startswith("Linear") for name in layers):
+        return False  # the state is not in the cache but its own, as RecurrentGemma's
+    return layers <= MASKED and positions_are_told(type(model), model.config)
 
 
 def positions_are_told(kind: Any, config: PretrainedConfig) -> bool:

@@ -42,11 +42,12 @@ def open_sampler(
     Raises:
         ValueError: if an adapter or a revision is asked of a server.
     """
-    told = chat_template_kwargs
     if not server:
-        return load_sampler(name, adapter, max_new_tokens, temperature, chat_template_kwargs=told, revision=revision)
+        return load_sampler(
+            name, adapter, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs, revision=revision
+        )
     if adapter or revision:
         raise ValueError("a server has no --adapter and no --revision: name what it serves with --model")
     from motif_lib.samplers.server import ServerSampler
 
-    return ServerSampler(server, name, max_new_tokens, temperature, chat_template_kwargs=told)
+    return ServerSampler(server, name, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
