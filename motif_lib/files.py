@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+LOCK = ".lock"
 SEAL = "sha256.json"  # {file: SHA-256}, the last file written into a folder
 
 
@@ -21,6 +24,40 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
         raise
+
+
+@contextmanager
+def locked(folder: str | Path, name: str = LOCK) -> Iterator[None]:
+    """Keep a folder for this command alone; the system lets the lock go when the process ends, however it ends.
+
+    The folder is made if need be, and goes again if nothing was put into it.
+
+    Raises:
+        RuntimeError: in one line, if another command holds the lock, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder)
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = FileLock(folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(f"another command writes into {folder}: wait for its end, or choose another --out") from None
+    except OSError as error:
+        raise RuntimeError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
+    try:
+        yield
+    finally:
+        if os.name == "nt":  # where a file that is open cannot be removed; elsewhere the next one could hold it by then
+            lock.release()
+        with suppress(OSError):
+            (folder / name).unlink()
+        lock.release()
+        with suppress(OSError):  # as soon as one of them is not empty
+            for path in new:
+                path.rmdir()
 
 
 def first_line(error: BaseException) -> str:

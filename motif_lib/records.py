@@ -7,6 +7,7 @@ reply, together with what they earned, are one `Trace`.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -109,6 +110,11 @@ def to_lines(records: Iterable[Any]) -> str:
     return "".join(to_json(record) + "\n" for record in records)
 
 
+def digest(records: Iterable[Any]) -> str:
+    """SHA-256 of the JSONL file that the records would make."""
+    return hashlib.sha256(to_lines(records).encode(errors="backslashreplace")).hexdigest()
+
+
 def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) -> None:
     """Write records, one JSON line each; a lone surrogate becomes its own JSON escape."""
     with open(path, "a" if append else "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -136,7 +142,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     for number, line in _rows(path):
         try:
             json.loads(line)
-            yield line.decode()
+            yield line.decode("utf-8-sig")
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}, row {number}: not valid JSON ({error}); remove the row") from None
 
@@ -150,7 +156,7 @@ def read_traces(path: str | Path) -> list[Trace]:
     traces = []
     for number, line in _rows(path):
         try:
-            traces.append(trace_from_json(line.decode()))
+            traces.append(trace_from_json(line.decode("utf-8-sig")))
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, row {number}: not a trace ({error}); remove the row") from None
     return traces
