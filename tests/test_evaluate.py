@@ -247,6 +247,45 @@ def test_wrong_arguments_say_what_to_change(tmp_path, changed, says):
     assert not (tmp_path / "new").exists(), "nothing is left behind"
 
 
+def test_other_weights_do_not_resume_and_the_same_ones_do_wherever_they_lie(tmp_path, random_model, tokenizer):
+    """One weight of one layer is enough, and so is an adapter; a copy of the model is the same."""
+    import copy
+
+    from motif_lib.models.load import lora_config
+    from motif_lib.samplers.local import LocalSampler
+
+    def run(model):
+        return evaluate([question(0)], LocalSampler(model, tokenizer, 4), 1, path=tmp_path, progress=False)
+
+    first = run(random_model)
+    assert run(copy.deepcopy(random_model)) == first
+    other = copy.deepcopy(random_model)
+    other.model.layers[1].mlp.up_proj.weight.data[3, 5] += 0.01
+    adapted = copy.deepcopy(random_model)
+    from peft import get_peft_model
+
+    for model in (other, get_peft_model(adapted, lora_config(2))):
+        with pytest.raises(ValueError, match="holds another evaluation .weights was .*choose another path"):
+            run(model)
+    settings = json.loads((tmp_path / "run.json").read_text())
+    del settings["weights"]  # a folder from before they were recorded
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    assert Report.load(tmp_path).items == first.items
+    with pytest.raises(ValueError, match="weights was None"):
+        run(random_model)
+
+
+@pytest.mark.parametrize("changed", [{"name": "b"}, {"chat_template_kwargs": {"enable_thinking": False}},
+                                     {"max_new_tokens": 9}, {"drawing": SimpleNamespace(top_k=5)}])  # fmt: skip
+def test_a_sampler_with_other_settings_does_not_resume(tmp_path, changed):
+    def sampler(**settings):
+        return type("Coin", (Coin,), {"name": "a", "max_new_tokens": 8, **settings})()
+
+    evaluate(QUESTIONS, sampler(), path=tmp_path, **COINS)
+    with pytest.raises(ValueError, match="holds another evaluation .sampler was"):
+        evaluate(QUESTIONS, sampler(**changed), path=tmp_path, **COINS)
+
+
 def test_questions_without_ids_get_their_number():
     report = evaluate([Question("q0", "1"), Question("q1", "1", "gsm8k")], Coin(), progress=False)
     assert [item.question.id for item in report.items] == ["ledger-1", "gsm8k-2"]

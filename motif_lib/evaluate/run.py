@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.evaluate import store
 from motif_lib.evaluate.report import Report
-from motif_lib.records import Question, to_json
+from motif_lib.files import locked
+from motif_lib.records import Question, Trajectory, digest
 from motif_lib.rounds import Stop, think
 from motif_lib.samplers.base import Sampler
 
 BATCH_SIZE = 128  # trajectories between two writes
-SAMPLER_SETTINGS = ("name", "max_new_tokens", "temperature", "top_p", "greedy")
+SAMPLER_SETTINGS = ("name", "max_new_tokens", "temperature", "top_p", "greedy", "chat_template_kwargs")
+DRAWING_SETTINGS = ("top_k", "min_p", "repetition_penalty")
 
 
 def evaluate(
@@ -50,30 +52,58 @@ def evaluate(
 
     Raises:
         ValueError: for no questions, ids that repeat, sizes below 1, or a folder that holds another evaluation, or a
-            damaged one. The sampler is compared by class and settings; that its weights are the same is up to you.
+            damaged one. The sampler is compared by class, settings and the checksum of its weights; what a server
+            has behind a name is up to you.
+        RuntimeError: if another command writes into the folder.
     """
-    from tqdm.auto import tqdm
-
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
     settings |= {"stop": name_of(stop)} if stop else {}
-    folder = Path(path) if path is not None else None
+    answer = partial(think, sampler=sampler, num_rounds=num_rounds, carry=carry, stop=stop)
+    if path is None:
+        return _evaluate(questions, sampler, answer, settings, None, progress)
+    with locked(path):
+        return _evaluate(questions, sampler, answer, settings | _weights(sampler), Path(path), progress)
+
+
+def _evaluate(
+    questions: list[Question],
+    sampler: Sampler,
+    answer: Callable[[list[Question]], list[Trajectory]],
+    settings: dict[str, Any],
+    folder: Path | None,
+    progress: bool,
+) -> Report:
+    """Answer what the folder does not hold yet, a batch at a time."""
+    from tqdm.auto import tqdm
+
+    size, seed = settings["batch_size"], settings["seed"]
     records = store.resume(folder, settings, size) if folder else []
-    rows = [(question, sample) for question in questions for sample in range(samples)]
+    rows = [(question, sample) for question in questions for sample in range(settings["samples"])]
     if [(r["question"]["id"], r["sample"]) for r in records] != [(q.id, sample) for q, sample in rows[: len(records)]]:
         raise ValueError(f"{folder} holds answers in another order, as of two evaluations at once: delete the folder")
-    with tqdm(total=len(rows), initial=len(records), desc=name or None, disable=not progress) as bar:
+    with tqdm(total=len(rows), initial=len(records), desc=settings["name"] or None, disable=not progress) as bar:
         for start in range(len(records), len(rows), size):
             batch = rows[start : start + size]
             seed_sampler(sampler, seed, start // size)
-            trajectories = think([question for question, _ in batch], sampler, num_rounds, carry, stop)
+            trajectories = answer([question for question, _ in batch])
             new = store.make_records(trajectories, [sample for _, sample in batch])
             if folder:
                 store.append(folder, new)
             records += new
             bar.update(len(new))
     return Report.from_records(settings, records)
+
+
+def _weights(sampler: Sampler) -> dict[str, str]:
+    """What the weights of a sampler's model are known by; those of a server's model are not to be seen."""
+    model = getattr(sampler, "model", None)
+    if model is None:
+        return {}
+    from motif_lib.models.identity import fingerprint
+
+    return {"weights": fingerprint(model)}
 
 
 def regrade(path: str | Path, verifier: store.Verifier | None = None) -> Report:
@@ -123,7 +153,8 @@ def _settings(
         if value < 1:
             raise ValueError(f"{key}={value}: at least 1 is needed")
     found = {key: getattr(sampler, key, None) for key in SAMPLER_SETTINGS}
-    plain = {key: value for key, value in found.items() if isinstance(value, str | int | float)}
+    found |= {key: getattr(getattr(sampler, "drawing", None), key, None) for key in DRAWING_SETTINGS}
+    plain = {key: value for key, value in found.items() if value != {} and isinstance(value, str | int | float | dict)}
     return {
         "name": name,
         "num_rounds": num_rounds,
@@ -133,10 +164,5 @@ def _settings(
         "seed": seed,
         "sampler": {"class": type(sampler).__name__, **plain},
         "questions": len(questions),
-        "questions_sha256": _digest(questions),
+        "questions_sha256": digest(questions),
     }
-
-
-def _digest(questions: list[Question]) -> str:
-    lines = "\n".join(map(to_json, questions))
-    return hashlib.sha256(lines.encode(errors="backslashreplace")).hexdigest()

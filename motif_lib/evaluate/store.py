@@ -114,7 +114,7 @@ def read_run(folder: str | Path) -> tuple[dict[str, Any], list[Record]]:
 def read_settings(folder: Path) -> dict[str, Any]:
     """The settings of a run."""
     try:
-        return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        return json.loads((folder / SETTINGS).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"no {SETTINGS} in {folder}: this is not the folder of an evaluation") from None
     except ValueError as error:

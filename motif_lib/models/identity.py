@@ -1,0 +1,34 @@
+"""Which weights are these? What an evaluation folder is known by, and what an adapter was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from motif_lib.models.load import TINY
+
+
+def fingerprint(model: Any, adapters: bool = True) -> str:
+    """SHA-256 of all weights of a model, adapters included, by name: other weights have another one, wherever they lie.
+
+    Args:
+        model: a torch model.
+        adapters: count LoRA's weights too, not only those of the base.
+    """
+    import torch
+
+    found = hashlib.sha256()
+    for name, weight in model.state_dict().items():
+        if isinstance(weight, torch.Tensor) and (
+            adapters or "lora_" not in name
+        ):  # a quantized layer also keeps settings
+            found.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            found.update(weight.detach().contiguous().flatten().view(torch.uint8).cpu().numpy().data)
+    return found.hexdigest()
+
+
+def check_revision(model: str, revision: str | None) -> None:
+    """Raise ValueError for a revision of what has none: the package's own model, and a folder."""
+    if revision and (model == TINY or Path(model).is_dir()):
+        raise ValueError(f"{model} is a folder and has no revision {revision!r}: a revision pins a model of the Hub")
