@@ -1,15 +1,17 @@
 """Merged export: the same model, as plain weights."""
 
 import json
+import shutil
 
 import pytest
 import torch
-from peft import get_peft_model
+from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from motif_lib.models.export import base_name, merge
-from motif_lib.models.load import load_model, lora_config
+from motif_lib.models.load import TINY_FOLDER, load_model, lora_config
 
 IDS = torch.arange(3, 43)[None]
 
@@ -113,3 +115,98 @@ def test_the_export_command(adapter, tmp_path):
     assert (
         result.exit_code == 0 and json.loads((tmp_path / "merged" / "config.json").read_text())["dtype"] == "bfloat16"
     )
+
+
+def with_adapter(folder, base, **settings):
+    """An adapter that does something, on any base."""
+    torch.manual_seed(0)
+    model = get_peft_model(base, LoraConfig(r=4, task_type="CAUSAL_LM", **settings))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_" in name or "modules_to_save" in name:
+                weight.add_(torch.randn_like(weight) * 0.3)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("settings", [
+    {"target_modules": ["embed_tokens"]},
+    {"target_modules": ["lm_head"]},
+    {"target_modules": ["lm_head", "embed_tokens", "q_proj"]},
+    {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+    {"target_modules": ["q_proj"], "modules_to_save": ["embed_tokens"]},
+    {"target_modules": ["q_proj", "embed_tokens"], "ensure_weight_tying": True},
+])  # fmt: skip
+def test_an_adapter_of_tied_tables_keeps_its_logits(tmp_path, settings):
+    """Or is refused, and nothing is written."""
+    adapter = with_adapter(tmp_path / "adapter", load_model()[0], **settings)
+    expected = logits(load_model(adapter=adapter)[0])
+    assert (logits(load_model()[0]) - expected).abs().max() > 0.1
+    try:
+        merge(adapter, tmp_path / "merged", dtype="float32")
+    except RuntimeError as error:
+        assert "give other logits than the adapter" in str(error) and not (tmp_path / "merged").exists()
+        assert settings.get("ensure_weight_tying"), "only what ties by itself may be refused"
+        return
+    assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(tmp_path / "merged")), expected, atol=1e-4)
+
+
+def resized(folder, name="motif-tiny", **changes):
+    """A random model like motif-tiny in a folder of that name, with another shape."""
+    config = AutoConfig.from_pretrained(TINY_FOLDER)
+    config.update(changes | ({"layer_types": None} if "num_hidden_layers" in changes else {}))
+    config.layer_types = ["full_attention"] * config.num_hidden_layers
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder / name)
+    load_model()[1].save_pretrained(folder / name)
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("layers", [2, 6])
+def test_an_adapter_of_a_base_with_other_layers_is_refused(adapter, tmp_path, layers):
+    with pytest.raises(RuntimeError, match="cannot merge .*trained on another base.*layers") as error:
+        merge(adapter, tmp_path / "new", model=resized(tmp_path, num_hidden_layers=layers))
+    assert "\n" not in str(error.value) and not list(tmp_path.glob("new*"))
+
+
+def test_a_base_of_another_name_is_refused(adapter, tmp_path):
+    with pytest.raises(RuntimeError, match="trained on motif-tiny: leave --model out") as error:
+        merge(adapter, tmp_path / "new", model=resized(tmp_path, "other"))
+    assert "\n" not in str(error.value) and not list(tmp_path.glob("new*"))
+
+
+def without(file, word):
+    """A safetensors file loses a tensor."""
+    weights = load_file(file)
+    del weights[next(name for name in weights if word in name)]
+    save_file(weights, file, {"format": "pt"})
+
+
+def test_a_tensor_missing_from_the_base_or_the_adapter_is_refused(adapter, tmp_path):
+    base = tmp_path / "base" / "motif-tiny"
+    shutil.copytree(TINY_FOLDER, base)
+    without(base / "model.safetensors", "layers.2.mlp.up_proj")
+    with pytest.raises(RuntimeError, match="cannot merge .*files lack model.layers.2.mlp.up_proj.weight"):
+        merge(adapter, tmp_path / "new", model=str(base))
+    without(adapter / "adapter_model.safetensors", "layers.1.")
+    with pytest.raises(RuntimeError, match="cannot merge .*is not whole: see .*layers.1."):
+        merge(adapter, tmp_path / "new")
+    assert not list(tmp_path.glob("new*"))
+
+
+def test_the_revision_that_the_adapter_names_is_loaded(adapter, tmp_path, monkeypatch):
+    asked = []
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    settings |= {"base_model_name_or_path": "org/small", "revision": "abc"}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings))
+    monkeypatch.setattr("motif_lib.models.export.load_tokenizer", lambda *given: asked.append(given))
+    monkeypatch.setattr("motif_lib.models.export.load_whole", lambda *given: asked.append(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        merge(adapter, tmp_path / "new")
+    assert asked == [("org/small", "abc")] * 2
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_model_is_loaded(adapter, tmp_path, monkeypatch):
+    monkeypatch.setattr("motif_lib.models.export.load_whole", lambda *args: pytest.fail("loaded"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match="cannot write .*choose another with --out"):
+        merge(adapter, tmp_path / "file" / "new")
