@@ -206,7 +206,7 @@ def test_on_a_full_disk_an_evaluation_stops_and_goes_on_with_more_room(disk, tmp
 
 def test_a_read_only_folder_is_one_clear_line_before_any_work(disk):
     folder = disk("size=1m,ro")
-    with pytest.raises(RuntimeError, match="cannot write the run folder .*Read-only file system; choose another"):
+    with pytest.raises(RuntimeError, match="cannot write into .*Read-only file system; choose another"):
         runs.train_run(recipe(), folder / "run")
 
 

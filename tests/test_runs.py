@@ -2,13 +2,20 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import zlib
+from dataclasses import replace
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from motif_lib.evaluate import evaluate
 from motif_lib.records import Question
+from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.studies.demo import run_demo
 from motif_lib.training import runs
 from motif_lib.training.recipe import Recipe, load_recipe
 
@@ -86,6 +93,7 @@ def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
 
 def test_a_folder_of_another_run_is_refused(recipe, tmp_path):
     runs.open_run(tmp_path / "run", {"seed": 1})
+    (tmp_path / "run" / "checkpoint-2").mkdir()
     with pytest.raises(RuntimeError, match="other settings: choose another folder"):
         runs.train_run(recipe, tmp_path / "run", seed=2, questions=QUESTIONS)
 
@@ -119,8 +127,17 @@ def test_a_run_does_not_go_on_with_other_questions(recipe, tmp_path, monkeypatch
     monkeypatch.setattr(runs, "_train_to_the_end", lambda trainer: pytest.fail("trained"))
     with pytest.raises(pytest.fail.Exception):
         runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
+    (tmp_path / "run" / "checkpoint-2").mkdir()
     sources = json.loads((tmp_path / "run" / "sources.json").read_text())
     assert sources["questions"] == len(QUESTIONS) and sources["model_commit"] is None and sources["questions_sha256"]
+    other = replace(recipe, model=str(shutil.copytree(recipe.model, tmp_path / "other")))
+    weights = load_file(tmp_path / "other" / "model.safetensors")
+    weights["model.norm.weight"][3] += 0.5
+    save_file(weights, tmp_path / "other" / "model.safetensors", {"format": "pt"})
+    shutil.rmtree(recipe.model)
+    shutil.move(other.model, recipe.model)  # a folder whose weights were replaced
+    with pytest.raises(ValueError, match="was begun with .*model_sha256"):
+        runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
     changed = [*QUESTIONS[:-1], Question("Ann has 29 eggs.", "30", "ledger", "q29")]
     with pytest.raises(ValueError, match="was begun with .*: bring those back, .* or choose another folder") as error:
         runs.train_run(recipe, tmp_path / "run", questions=changed)
@@ -132,3 +149,70 @@ def test_a_launcher_of_several_processes_is_refused(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="written by one process"):
         runs.train_run(load_recipe("cpu"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+MISTAKES = {
+    "an optimiser that is not installed": {"optim": "adamw_8bit"},
+    "a schedule without such an option": {"lr_scheduler_type": "cosine", "lr_scheduler_kwargs": {"cycles": 2}},
+    "weights for other rewards": {"reward_weights": [1.0, 1.0, 1.0]},
+    "an unknown loss": {"loss_type": "gspo-2"},
+    "a reply longer than the window": {"max_completion_length": 250},
+    "groups of another size": {"num_generations": 3},
+    "an unknown setting": {"lerning_rate": 1.0},
+    "a wrong type": {"num_rounds": "three"},
+    "more questions a step than there are": {"per_device_train_batch_size": 400},
+}
+
+
+def test_a_mistake_leaves_a_folder_that_takes_the_mended_recipe(recipe, tmp_path, monkeypatch):
+    """Each mistake is one line, in a folder of its own; then the mended recipe begins there."""
+    wrong, begun = [], []
+    for what, settings in MISTAKES.items():
+        out = tmp_path / what
+        try:
+            runs.train_run(recipe.with_train(**settings), out, questions=QUESTIONS)
+            wrong.append(f"{what}: trained")
+        except (ValueError, RuntimeError) as error:
+            wrong += [f"{what}: {error}"] * ("\n" in str(error))
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "_train_to_the_end", lambda trainer: begun.append(trainer) or 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                runs.train_run(recipe, out, questions=QUESTIONS)
+    assert not wrong and len(begun) == len(MISTAKES), "\n".join(wrong)
+
+
+def test_nothing_is_written_before_a_trainer_stands(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "try_optimizer", lambda trainer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runs.train_run(recipe, tmp_path / "new" / "run", questions=QUESTIONS)
+    assert not (tmp_path / "new").exists()
+
+
+HOLD = (
+    "import sys; from motif_lib.files import locked\nwith locked(sys.argv[1]): print(1, flush=True); sys.stdin.read()"
+)
+
+
+def test_a_folder_that_a_living_command_writes_is_refused_and_a_kill_frees_it(recipe, tmp_path, monkeypatch):
+    """Every writer: a training, an evaluation and a demo."""
+    out = tmp_path / "run"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"1\n"
+    for write in (
+        lambda: runs.train_run(recipe, out, questions=QUESTIONS),
+        lambda: evaluate(QUESTIONS, ScriptedSampler(lambda chat: "1"), path=out),
+        lambda: run_demo(out, quick=True),
+    ):
+        with pytest.raises(RuntimeError, match="another command writes into .*run: wait for its end") as error:
+            write()
+        assert "\n" not in str(error.value)
+    assert [path.name for path in out.iterdir()] == [".lock"]
+    holder.kill()
+    holder.wait()
+    evaluate(QUESTIONS, ScriptedSampler(lambda chat: "1"), path=out, progress=False)
+    assert sorted(path.name for path in out.iterdir()) == ["items.jsonl", "run.json"]
+
+
+def test_a_byte_order_mark_in_the_metrics_is_read(tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(b'\xef\xbb\xbf{"reward": 1}\n{"reward": 2}\n')
+    assert rewards(tmp_path) == [1, 2]

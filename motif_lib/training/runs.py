@@ -1,16 +1,8 @@
-"""A run folder: what a training leaves behind, and how it goes on after a stop.
-
-settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
-sources.json    what they stood for: commit of a Hub model, checksum of the questions; no run goes on with others
-checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
-traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
-metrics.jsonl   one line a step, as Trainer logged it
-adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
-"""
+"""Train by a recipe into a run folder (`training.run_folder`): from the last checkpoint, to the adapter, in less memory
+if need be."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -22,57 +14,12 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from motif_lib.carry import Carry, name_of, progress_note
-from motif_lib.files import first_line, seal, write_text
-from motif_lib.records import Question, read_lines, to_json
+from motif_lib.files import first_line, locked, seal, write_text
+from motif_lib.records import Question
 from motif_lib.training.checkpoints import last_checkpoint, step_of
-from motif_lib.training.recipe import Recipe
-
-SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
-
-
-def open_run(out: str | Path, settings: dict[str, Any]) -> Path:
-    """Make the run folder, or check that it belongs to the same run.
-
-    Raises:
-        RuntimeError: if the folder cannot be written, holds a run with other settings, or would hold a secret.
-    """
-    refuse_secrets(settings)
-    out = Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        same = _agrees(out / "settings.json", settings)
-    except OSError as error:
-        raise RuntimeError(f"cannot write the run folder {out}: {error.strerror}; choose another with --out") from None
-    if not same:
-        raise RuntimeError(f"{out} holds a run with other settings: choose another folder with --out, or delete it")
-    return out
-
-
-def _agrees(file: Path, record: dict[str, Any]) -> bool:
-    """Write a record, or compare it with the one that is there."""
-    text = json.dumps(record, indent=2, sort_keys=True, default=str) + "\n"
-    if not file.exists():
-        write_text(file, text)
-    return file.read_text(encoding="utf-8") == text
-
-
-def refuse_secrets(settings: dict[str, Any]) -> None:
-    """Raise RuntimeError if the settings, which are saved, hold a token or a key."""
-    if secret := _secret_in(settings):
-        raise RuntimeError(f"the settings hold a {secret}, which would be saved: set HF_TOKEN in the environment")
-
-
-def _secret_in(settings: Any) -> str | None:
-    """The name of a setting that holds a secret, at any depth."""
-    if not isinstance(settings, dict):
-        return None
-    named = (key for key, value in settings.items() if key in SECRETS and isinstance(value, str))
-    return next(named, None) or next(filter(None, map(_secret_in, settings.values())), None)
-
-
-def read_metrics(out: str | Path) -> list[dict[str, Any]]:
-    """The logged steps of a run."""
-    return [json.loads(line) for line in read_lines(Path(out) / "metrics.jsonl")]
+from motif_lib.training.recipe import Recipe, naming
+from motif_lib.training.run_folder import check_settings, open_run, record_sources
+from motif_lib.training.run_folder import read_metrics as read_metrics  # notebooks ask for both here
 
 
 def train_run(
@@ -94,23 +41,38 @@ def train_run(
         ValueError: if a setting of the recipe is unknown or of no use, or if the model or the questions are not those
             that the run was begun with.
     """
-    from motif_lib.samplers.out_of_memory import free_memory
-
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RuntimeError("a run folder is written by one process: for several, launch a script with MotifTrainer")
-    other = {} if carry is progress_note else {"carry": name_of(carry)}
+    out, other = Path(out), {} if carry is progress_note else {"carry": name_of(carry)}
     settings = {"recipe": asdict(recipe), "seed": seed, **other}
-    if (Path(out) / "adapter").exists():
-        open_run(out, settings)
+    check_settings(out, settings)
+    if (out / "adapter").exists():
         return True
-    refuse_secrets(settings)
-    recipe.config(out)  # a mistake in a recipe shall not leave a folder that refuses the mended one
-    questions = recipe.load_questions(seed) if questions is None else questions
-    out = open_run(out, settings)
+    recipe.config(out)
+    with locked(out):
+        questions = recipe.load_questions(seed) if questions is None else questions
+        return _train(recipe, out, settings, seed, questions, title, carry)
+
+
+def _train(
+    recipe: Recipe,
+    out: Path,
+    settings: dict[str, Any],
+    seed: int,
+    questions: Sequence[Question],
+    title: str,
+    carry: Carry,
+) -> bool:
+    """Train, and once more with half the batch as long as memory runs out. A folder is claimed once a trainer stands:
+    before that, a mistake in the recipe leaves nothing behind that would refuse the mended one."""
+    from motif_lib.samplers.out_of_memory import free_memory
+
     while True:
         trainer = make_trainer(recipe, out, seed, questions, title, carry)
+        check_enough(trainer.args.questions_per_step, questions)
+        open_run(out, settings)
+        record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
-            check_sources(out, trainer, questions)
             try:
                 _train_to_the_end(trainer)
                 return _finish(trainer, out)
@@ -118,6 +80,15 @@ def train_run(
                 recipe = halved(recipe, trainer, error)
         del trainer  # outside of `except`, where the error no longer holds the tensors
         free_memory()
+
+
+def check_enough(per_step: int, questions: Sequence[Question]) -> None:
+    """Raise ValueError for fewer questions than a step takes: the Trainer would end without one."""
+    if len(questions) < per_step:
+        raise ValueError(
+            f"the {len(questions)} questions are fewer than the {per_step} of a step: add some, or lower "
+            "per_device_train_batch_size or gradient_accumulation_steps"
+        )
 
 
 def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
@@ -136,26 +107,6 @@ def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
     doubled = {"gradient_accumulation_steps", *({"steps_per_generation"} & recipe.train.keys())}
     changes = {key: 2 * getattr(trainer.args, key) for key in doubled}
     return recipe.with_train(per_device_train_batch_size=size // 2, **changes)
-
-
-def check_sources(out: Path, trainer: Any, questions: Sequence[Question]) -> None:
-    """Record the model and the questions that a run is begun with, or compare them with the record.
-
-    Raises:
-        ValueError: if they are others: what the run is from here on would not be what its folder says.
-    """
-    text = "".join(to_json(question) + "\n" for question in questions)
-    sources = {
-        "model_commit": getattr(trainer.model.config, "_commit_hash", None),  # of a Hub model; None for a folder
-        "questions": len(questions),
-        "questions_sha256": hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest(),
-    }
-    if not _agrees(out / "sources.json", sources):
-        begun = json.loads((out / "sources.json").read_text(encoding="utf-8"))
-        raise ValueError(
-            f"{out} was begun with {begun}, and now there is {sources}: bring those back, a Hub model or data set with "
-            "`revision` under `load` or `dial`, or choose another folder with --out"
-        )
 
 
 def _train_to_the_end(trainer: Any) -> None:
@@ -216,17 +167,26 @@ def make_trainer(
     from motif_lib.training.callbacks import ProgressLine
     from motif_lib.training.trainer import MotifTrainer
 
+    args = recipe.config(out, seed=seed, data_seed=seed)
     set_seed(seed)  # the adapter's first weights are drawn while the trainer is made
     model, tokenizer = load_model(recipe.model, **recipe.load)
     model, adapter = with_lora(model, recipe.lora_rank, seed=seed)
-    trainer = MotifTrainer(
-        model=model,
-        args=recipe.config(out, seed=seed, data_seed=seed),
-        train_dataset=questions,
-        processing_class=tokenizer,
-        peft_config=adapter,
-        callbacks=[ProgressLine(title)],
-        carry=carry,
-    )
+    with naming("`train`"):
+        trainer = MotifTrainer(
+            model=model,
+            args=args,
+            train_dataset=questions,
+            processing_class=tokenizer,
+            peft_config=adapter,
+            callbacks=[ProgressLine(title)],
+            carry=carry,
+        )
+        try_optimizer(trainer)
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it
     return trainer
+
+
+def try_optimizer(trainer: Any) -> None:
+    """Make optimizer and schedule as `train` will: their packages and options are found missing or wrong here."""
+    trainer.create_optimizer_and_scheduler(max(1, trainer.args.max_steps))
+    trainer.optimizer = trainer.lr_scheduler = None
