@@ -1,6 +1,7 @@
 """Every recipe that ships: it loads, builds its `MotifConfig`, and says what it is estimated to take."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,8 @@ def test_a_run_trains_on_the_train_split():
     "text, message",
     [
         ("train: {use_cpu: true, lerning_rate: 1}", "`train` of the recipe: .*lerning_rate"),
-        ("train: {use_cpu: true, bf16: false, num_rounds: three}", "`train` of the recipe: .*'str'"),
-        ("train: [1]", r"`train` holds \[1\], not keys with values; a recipe has the keys model, task"),
+        ("train: {use_cpu: true, bf16: false, num_rounds: three}", "num_rounds holds 'three', not a whole number"),
+        ("train: [1]", r"train holds \[1\], not keys with values; a recipe has the keys model, task"),
         ("load: {four_bits: true}", "`load` has an unknown key 'four_bits'"),
         ("dial: {stepz: 3}\ntrain: {use_cpu: true, bf16: false}", "`dial` of the recipe: .*stepz"),
         ("tusk: ledger", "unexpected keyword argument 'tusk'; a recipe has the keys model, task"),
@@ -93,3 +94,63 @@ def test_the_estimate_in_the_comment_is_the_librarys_and_fits(name, tmp_path):
     page = Path(__file__).parents[1] / "docs" / "gpu.md"
     (row,) = re.findall(rf"^\| `{name}`.*", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert f"| {args.questions_per_step} | {written} GiB |" in row
+
+
+MISTAKES = [  # (where, what a YAML file says, what the one line says)
+    ("lora_rank: four", "lora_rank holds 'four', not a whole number"),
+    ("lora_rank: 0", "lora_rank=0: it must be above 0"),
+    ("lora_rank: on", "lora_rank holds True, not a whole number: YAML reads yes, no, on and off as"),
+    ("questions: -3", "questions=-3: it must be above 0"),
+    ("questions: [1]", r"questions holds \[1\], not a whole number or nothing"),
+    ("task: [ledger]", r"task holds \['ledger'\], not text"),
+    ("train: {use_cpu: true, bf16: false, learning_rate: fast}", "learning_rate holds 'fast', not a number"),
+    ("train: {use_cpu: true, bf16: false, learning_rate: .nan}", "learning_rate is not a number"),
+    ("train: {use_cpu: true, bf16: false, learning_rate: -1}", "learning_rate=-1.0: it must be 0 or more"),
+    ("train: {use_cpu: true, bf16: false, num_rounds: 2.5}", "num_rounds holds 2.5, not a whole number"),
+    ("train: {use_cpu: true, bf16: false, num_generations: [8]}", "num_generations holds"),
+    ("train: {use_cpu: true, bf16: false, per_device_train_batch_size: -8}", "it must be above 0"),
+    ("train: {use_cpu: true, bf16: false, save_strategy: no}", "save_strategy holds False, not text.*quotes"),
+    ("train: {use_cpu: maybe, bf16: false}", "use_cpu holds 'maybe', not true or false"),
+    ("train: {use_cpu: true, bf16: false, reward_weights: [1, b]}", "reward_weights holds 'b', not a number"),
+    ("train: {use_cpu: true, bf16: false, lr_scheduler_type: linaer}", "linaer"),
+    ("train: {use_cpu: true, bf16: false, optim: adamw_9bit}", "adamw_9bit"),
+    ("train: {seed: 3}", "`train` has 'seed', which has no effect there: .*--seed"),
+    ("train: {output_dir: here}", "`train` has 'output_dir', .*--out"),
+    ("load: {adapter: here}", "`load` has 'adapter', which has no effect"),
+    ("load: {revision: v1}", "motif-tiny is a folder and has no revision 'v1'"),
+    ("dial: {size: 3}", "`dial` has 'size', which has no effect there: it is `questions`"),
+    ("extends: nothing", "it extends 'nothing', and there is none of that name"),
+    ("extends: ../recipes/cpu", "there is none of that name"),
+]
+
+
+def test_every_wrong_value_is_one_line_that_names_it_and_leaves_no_folder(tmp_path):
+    file, wrong = tmp_path / "recipe.yaml", []
+    for text, message in MISTAKES:
+        own = text.split(":")[0]
+        rest = "".join(line + "\n" for line in ("model: motif-tiny", "task: ledger") if not line.startswith(own))
+        file.write_text(f"{rest}{text}\n")
+        try:
+            train_run(load_recipe(file), tmp_path / "new" / "run")
+            wrong.append(f"{text}: was trained")
+        except ValueError as error:
+            if not re.search(message, str(error)) or "\n" in str(error) or (tmp_path / "new").exists():
+                wrong.append(f"{text}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path):
+    file = tmp_path / "recipe.yaml"
+    settings = "{use_cpu: true, bf16: false, learning_rate: 5e-6, max_grad_norm: 1, max_steps: '7', report_to: [none]}"
+    file.write_text(f"\ufeffmodel: motif-tiny\ntask: ledger\nlora_rank: '8'\ntrain: {settings}\n", encoding="utf-8")
+    recipe = load_recipe(file)
+    config = recipe.config(tmp_path)
+    assert (config.learning_rate, config.max_grad_norm, config.max_steps, recipe.lora_rank) == (5e-6, 1.0, 7, 8)
+    assert type(config.max_grad_norm) is float
+
+
+def test_a_recipe_extends_one_of_the_package(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: cpu\nquestions: 8\ndial: {steps: [1, 2]}\ntrain: {max_steps: 3}\n")
+    mine, cpu = load_recipe(file), load_recipe("cpu")
+    assert mine == replace(cpu, questions=8, dial={"steps": [1, 2]}, train=cpu.train | {"max_steps": 3})

@@ -13,11 +13,19 @@ import yaml
 
 from motif_lib.files import PACKAGE
 from motif_lib.models import unsloth as gpu
+from motif_lib.models.identity import check_revision
 from motif_lib.models.load import load_model
 from motif_lib.records import Question
+from motif_lib.training.settings import typed
 
 T = TypeVar("T")
 FOLDER = PACKAGE / "training" / "recipes"
+SEED = "a run gets it from --seed, or train_run(seed=...)"
+ELSEWHERE = {  # keys that something else than the recipe decides
+    "train": {"seed": SEED, "data_seed": SEED, "output_dir": "a run gets it from --out"},
+    "load": {"name": "it is `model`", "adapter": "a run trains an adapter of its own"},
+    "dial": {"name": "it is `task`", "size": "it is `questions`", "seed": SEED, "split": "a run trains on `train`"},
+}
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,12 @@ class Recipe:
     load: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("dial", "train", "load"):
-            if not isinstance(getattr(self, key), dict):
-                raise TypeError(f"`{key}` holds {getattr(self, key)!r}, not keys with values")
         if unknown := sorted(self.load.keys() - inspect.signature(load_model).parameters):
             raise TypeError(f"`load` has an unknown key {unknown[0]!r}")
+        for where, keys in ELSEWHERE.items():
+            if given := sorted(keys.keys() & getattr(self, where).keys()):
+                raise TypeError(f"`{where}` has {given[0]!r}, which has no effect there: {keys[given[0]]}")
+        check_revision(self.model, self.load.get("revision"))
 
     def with_train(self, **changes: Any) -> Recipe:
         """The same recipe with other settings of `MotifConfig`."""
@@ -64,8 +73,8 @@ class Recipe:
 
         from motif_lib.training.config import MotifConfig
 
-        with _naming("`train`"):
-            return MotifConfig(output_dir=str(out), **settings)
+        with naming("`train`"):
+            return MotifConfig(output_dir=str(out), **typed(MotifConfig, settings))
 
     def load_questions(self, seed: int = 0) -> list[Question]:
         """The training questions.
@@ -75,7 +84,7 @@ class Recipe:
         """
         from motif_lib.tasks import load_task
 
-        with _naming("`questions` or `dial`"):
+        with naming("`questions` or `dial`"):
             return load_task(self.task, split="train", size=self.questions, seed=seed, **self.dial)
 
 
@@ -100,16 +109,34 @@ def load_yaml(kind: type[T], name: str | Path, folder: Path) -> T:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise ValueError(f"no {what} {str(name)!r}: name one of {known}, or the path of a YAML file")
     try:
-        return kind(**yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return kind(**typed(kind, _extended(yaml.safe_load(path.read_text(encoding="utf-8-sig")), folder)))
+    except (TypeError, ValueError, yaml.YAMLError) as error:
         keys = ", ".join(inspect.signature(kind).parameters)
         raise ValueError(f"{path}: {' '.join(str(error).split())}; a {what} has the keys {keys}") from None
 
 
+def _extended(settings: Any, folder: Path) -> dict[str, Any]:
+    """What a file says on top of the file of the package that it `extends`; keys with values are joined."""
+    if not isinstance(settings, dict):
+        raise TypeError(f"it holds {settings!r:.40}, not keys with values")
+    if "extends" not in settings:
+        return settings
+    file = folder / f"{settings.pop('extends')}.yaml"
+    if file.parent != folder or not file.exists():
+        raise TypeError(f"it extends {file.stem!r}, and there is none of that name")
+    base = _extended(yaml.safe_load(file.read_text(encoding="utf-8")), folder)
+    joined = {key: {**base[key], **value} for key, value in settings.items() if _both_dicts(base.get(key), value)}
+    return {**base, **settings, **joined}
+
+
+def _both_dicts(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
 @contextmanager
-def _naming(key: str) -> Iterator[None]:
+def naming(key: str) -> Iterator[None]:
     """A setting of a recipe that nothing takes is a mistake in the recipe, told in one line."""
     try:
         yield
-    except TypeError as error:
-        raise ValueError(f"{key} of the recipe: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError, ImportError) as error:
+        raise ValueError(f"{key} of the recipe: {' '.join(str(error).split())}") from error
