@@ -74,7 +74,7 @@ def test_math500_is_tagged_by_level_and_subject(benchmark_data):
         ("gsm8k", {"question": "q", "answer": "no mark"}, "no answer after '####'"),
         ("gsm8k", {"question": "q", "answer": "work ####  "}, "no answer after '####'"),
         ("gsm8k", {"question": " \n", "answer": "#### 1"}, "column 'question' is empty"),
-        ("gsm8k", {"question": 7, "answer": "#### 1"}, "holds int, not text"),
+        ("gsm8k", {"question": True, "answer": "#### 1"}, "holds bool, not text"),
         ("gsm8k", {"question": None, "answer": "#### 1"}, "holds NoneType, not text"),
         ("gsm8k", ["question", "answer"], "holds list, not an object"),
         ("gsm8k", b'{"question": "q", "ans', "line 1 column"),
@@ -89,7 +89,7 @@ def test_math500_is_tagged_by_level_and_subject(benchmark_data):
         ("math500", {**MATH, "problem": "y?", "answer": "$ $"}, "cannot be graded .*empty"),
         ("math500", {**MATH, "problem": "y?", "answer": "1+" * 600}, "cannot be graded .*longer than 1000"),
         ("gsm8k", {"question": "why " * 6_000, "answer": "#### 1"}, "has 23,999 characters, over 20,000"),
-        ("gsm8k", {**GOOD, "answer": "#### 3"}, "repeats that of row 1"),
+        ("gsm8k", {"question": "q", "answer": "#### 1,5"}, "'1,5' cannot be graded"),
         ("gsm8k", '{"question": "é", "answer": "#### 1"}'.encode("latin-1"), "can't decode byte"),
         ("gsm8k", json.dumps(GOOD).encode("utf-16"), "can't decode|line 1 column"),
         ("gsm8k", {"question": "q", "answer": ["#### 1"]}, "holds list, not text"),
@@ -107,6 +107,33 @@ def test_a_bad_row_is_named_with_its_file_or_skipped_with_a_warning(tmp_path, ta
     with pytest.warns(UserWarning, match=r"skipped 1 of 3 rows: 2$"):
         kept = load_task(task, path=tmp_path, on_bad="skip")
     assert [question.id for question in kept] == [f"{task}-test-1", f"{task}-test-3"]
+
+
+@pytest.mark.parametrize(
+    "answer, gold",
+    [("work #### 1,234", "1234"), ("#### 12,345,678.5", "12345678.5"), ("#### 18.0", "18"), (7, "7"), (8.0, "8"),
+     (2.5, "2.5"), ("#### 9 (apples)", "9"), ("#### -3", "-3"), ("#### -1,200", "-1200")],
+)  # fmt: skip
+def test_numbers_are_read_as_data_sets_write_them(tmp_path, answer, gold):
+    write(tmp_path, "gsm8k_test.jsonl", {"question": "q", "answer": answer})
+    assert [question.gold for question in load_task("gsm8k", path=tmp_path)] == [gold]
+
+
+def test_a_repeated_question_is_kept_once_with_one_warning(tmp_path):
+    """As MAWPS has them; the rows keep their numbers, and a row with another answer is named."""
+    write(
+        tmp_path, "gsm8k_test.jsonl", GOOD, {"question": "2?", "answer": "#### 2"}, GOOD, {**GOOD, "answer": "#### 3"}
+    )
+    with pytest.warns(UserWarning, match="left out 2 of 4 rows .*: 3, 4; with another answer: 4") as warned:
+        kept = load_task("gsm8k", path=tmp_path)
+    assert len(warned) == 1 and [(q.id, q.gold) for q in kept] == [("gsm8k-test-1", "2"), ("gsm8k-test-2", "2")]
+
+
+def test_a_dial_that_a_file_does_not_have_is_refused(tmp_path):
+    write(tmp_path, "gsm8k_test.jsonl", GOOD)
+    for dial in ({"revision": "abc"}, {"steps": (1, 2)}):
+        with pytest.raises(ValueError, match=f"'{next(iter(dial))}' has no effect on the files in .*: leave it out"):
+            load_task("gsm8k", path=tmp_path, **dial)
 
 
 COLUMNS = st.sampled_from(["question", "answer", "problem", "level", "subject"])
@@ -138,7 +165,7 @@ def test_a_new_data_set_takes_a_function_and_a_line(tmp_path, monkeypatch):
         return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
 
     monkeypatch.setitem(BENCHMARKS, "svamp", Benchmark(svamp, hub="ChilleD/SVAMP"))
-    write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": "2"})
+    write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": 2.0})  # as in SVAMP's own file
     assert load_task("svamp", path=tmp_path) == [Question("Two hens. How many?", "2", "gsm8k", "svamp-test-1")]
     write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?"})
     with pytest.raises(ValueError, match="svamp_test.jsonl.*row 1.*column 'Answer' is missing"):

@@ -17,85 +17,20 @@ import os
 import random
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from motif_lib.files import first_line
 from motif_lib.records import MAX_LINE, Question
 from motif_lib.tasks import ledger
+from motif_lib.tasks.rows import BENCHMARKS, Benchmark, Row
+from motif_lib.tasks.rows import text as text  # a new benchmark is made of it
 from motif_lib.verify import verify
 
-Row = Mapping[str, Any]
 MAX_QUESTION = 20_000  # characters; the longest of GSM8K, MATH-500 and AIME 2024 has 1,733
 DEFAULT_SIZE = 200  # of a generated task, which has no end
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """Where a real benchmark lives and how its rows are read.
-
-    Args:
-        question: from a row to a `Question`; raises ValueError saying what is wrong with the row.
-        hub: dataset name on the Hugging Face Hub.
-        config: its configuration there.
-        hub_splits: our split to the Hub's where they differ.
-        file: stem of the local file `<file>_<split>.jsonl` where it is not the task's name.
-    """
-
-    question: Callable[[Row], Question]
-    hub: str
-    config: str | None = None
-    hub_splits: Mapping[str, str] = field(default_factory=dict)
-    file: str | None = None
-
-
-def text(row: Row, column: str) -> str:
-    """The text of a column, stripped.
-
-    Raises:
-        ValueError: if the column is missing, is not text, or is empty.
-    """
-    if column not in row:
-        raise ValueError(f"column {column!r} is missing, the row has {', '.join(map(repr, row))[:200] or 'none'}")
-    if not isinstance(row[column], str):
-        raise ValueError(f"column {column!r} holds {type(row[column]).__name__}, not text")
-    if not row[column].strip():
-        raise ValueError(f"column {column!r} is empty")
-    return row[column].strip()
-
-
-def gsm8k(row: Row) -> Question:
-    """GSM8K's schema: the gold answer stands after `####`, its thousands separators are dropped."""
-    _, mark, gold = text(row, "answer").rpartition("####")
-    if not mark or not gold.strip():
-        raise ValueError("column 'answer' has no answer after '####'")
-    return Question(text(row, "question"), gold.replace(",", "").strip(), "gsm8k")
-
-
-def math500(row: Row) -> Question:
-    """MATH-500: LaTeX golds, tagged by level (1 to 5) and subject."""
-    level = row.get("level")
-    if type(level) is not int:
-        raise ValueError(f"column 'level' holds {level!r}, not an integer")
-    tags = {"level": level, "subject": text(row, "subject")}
-    return Question(text(row, "problem"), text(row, "answer"), "math500", tags=tags)
-
-
-def aime2024(row: Row) -> Question:
-    """AIME 2024: the gold is an integer from 0 to 999, written without zero padding."""
-    gold = text(row, "answer")
-    if not gold.isdecimal() or int(gold) > 999:
-        raise ValueError(f"column 'answer' holds {gold[:40]!r}, not an integer from 0 to 999")
-    return Question(text(row, "problem"), str(int(gold)), "aime2024")
-
-
-BENCHMARKS = {
-    "gsm8k": Benchmark(gsm8k, "openai/gsm8k", "main"),
-    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500"),
-    "aime2024": Benchmark(aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24"),
-}
 
 
 def ledger_questions(split: str, size: int, seed: int, steps: tuple[int, int] = (4, 12)) -> list[Question]:
@@ -145,7 +80,8 @@ def load_task(
             random choice by `seed`, in the order of the file.
         seed: draws generated problems, or chooses rows.
         path: folder with `<task>_<split>.jsonl`; default the environment variable MOTIF_DATA, else the Hub.
-        on_bad: "raise" stops at a bad row, "skip" drops it and warns with the row numbers.
+        on_bad: "raise" stops at a bad row, "skip" drops it and warns with the row numbers. A question that came before
+            is left out with a warning either way.
         **dial: `steps=(low, high)` for Ledger, `revision=` for a benchmark from the Hub.
 
     Returns:
@@ -167,6 +103,8 @@ def load_task(
     benchmark, folder = BENCHMARKS[name], path or os.environ.get("MOTIF_DATA")
     rows: Iterable[Row | bytes]
     if folder:
+        if dial:
+            raise ValueError(f"{sorted(dial)[0]!r} has no effect on the files in {folder}: leave it out")
         file = _local_file(Path(folder), sorted({benchmark.file or name, name}), split)
         source, rows = str(file), file.read_bytes().splitlines()
     else:
@@ -206,12 +144,10 @@ def _parse(row: Row | bytes) -> Row:
     return data
 
 
-def _check(question: Question, number: int, first: int) -> None:
-    """Raise ValueError for what no run can use: an endless question, one that came before, a gold without a grade."""
+def _check(question: Question) -> None:
+    """Raise ValueError for what no run can use: an endless question, a gold without a grade."""
     if len(question.text) > MAX_QUESTION:
         raise ValueError(f"the question has {len(question.text):,} characters, over {MAX_QUESTION:,}")
-    if first != number:
-        raise ValueError(f"the question repeats that of row {first}")
     verdict = verify(question.gold, question.gold, question.task)
     if verdict.correct is None:
         raise ValueError(f"the answer {question.gold[:40]!r} cannot be graded ({verdict.reason})")
@@ -221,23 +157,37 @@ def _read(
     rows: Iterable[Row | bytes], convert: Callable[[Row], Question], source: str, prefix: str, on_bad: str
 ) -> list[Question]:
     questions, bad = [], []
-    first_row: dict[str, int] = {}  # by question
+    golds: dict[str, str] = {}  # by question
+    repeats: dict[int, bool] = {}  # row of a question that came before, and whether its gold is the same
     for number, row in enumerate(rows, 1):
         if isinstance(row, bytes) and not row.strip():
             continue
         try:
             question = convert(_parse(row))
-            _check(question, number, first_row.setdefault(question.text, number))
-            questions.append(replace(question, id=f"{prefix}-{number}"))
+            _check(question)
         except (ValueError, RecursionError) as error:  # RecursionError: JSON nested thousands deep
             if on_bad == "raise":
-                cure = "mend or remove the row, or set on_bad='skip'"
+                cure = "mend or remove the row, or in Python load_task(..., on_bad='skip')"
                 raise ValueError(f"{source}, row {number}: {error}; {cure}") from None
             bad.append(number)
+            continue
+        if question.text in golds:
+            repeats[number] = question.gold == golds[question.text]
+        else:
+            golds[question.text] = question.gold
+            questions.append(replace(question, id=f"{prefix}-{number}"))
+    total = len(bad) + len(repeats) + len(questions)
     if bad:
-        shown = ", ".join(map(str, bad[:20])) + (f" and {len(bad) - 20} more" if len(bad) > 20 else "")
-        warnings.warn(f"{source}: skipped {len(bad)} of {len(bad) + len(questions)} rows: {shown}", stacklevel=3)
+        warnings.warn(f"{source}: skipped {len(bad)} of {total} rows: {_shown(bad)}", stacklevel=3)
+    if repeats:
+        other = [number for number, same in repeats.items() if not same]
+        said = f"{source}: left out {len(repeats)} of {total} rows that repeat a question: {_shown([*repeats])}"
+        warnings.warn(said + (f"; with another answer: {_shown(other)}" if other else ""), stacklevel=3)
     return questions
+
+
+def _shown(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:20])) + (f" and {len(rows) - 20} more" if len(rows) > 20 else "")
 
 
 def _choose(questions: list[Question], size: int | None, seed: int, source: str) -> list[Question]:
