@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
 from motif_lib.show.terminal import printable, write_anything
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
+GOES_ON = {"demo", "train", "experiment", "ablate"}  # and `eval` with --out
+
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C ends each of them with one line that says what is kept and how to go on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            name, command = ctx.invoked_subcommand, shlex.join(["motif", *sys.argv[1:]])
+            if name in GOES_ON or (name == "eval" and "--out" in command):
+                typer.echo(
+                    f"Stopped: what is done is kept, and the same command goes on from there: {command}", err=True
+                )
+            else:
+                typer.echo(f"Stopped: nothing is kept. To begin again: {command}", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
 app.add_typer(tiny, name="tiny")
 app.add_typer(machine)
@@ -62,9 +84,11 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
 
     Example: motif experiment --seeds 3
     """
+    from motif_lib.files import locked
     from motif_lib.studies.seeds import run_experiment
 
-    run_experiment(out, range(seeds))
+    with locked(out):
+        run_experiment(out, range(seeds))
 
 
 @app.command()
@@ -77,9 +101,11 @@ def ablate(
 
     Example: motif ablate ablation --seeds 3
     """
+    from motif_lib.files import locked
     from motif_lib.studies.ablate import load_grid, run_ablation
 
-    run_ablation(load_grid(grid), out, range(seeds))
+    with locked(out):
+        run_ablation(load_grid(grid), out, range(seeds))
 
 
 @app.command("eval")
@@ -104,13 +130,15 @@ def eval_(
     from rich import print
 
     from motif_lib.evaluate import evaluate
+    from motif_lib.models.identity import check_revision
     from motif_lib.rounds import boxed
     from motif_lib.samplers.open import open_sampler
     from motif_lib.tasks import load_task
 
+    if not server:
+        check_revision(model, revision)
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
     sampler = open_sampler(model, adapter, revision, budget, temperature, server)
-    # the name is in the folder's settings, so that one adapter's answers never pass for another's
     name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
     print(evaluate(questions, sampler, rounds, name=name, path=out, seed=seed, stop=stop))
 
@@ -125,9 +153,11 @@ def export(
 
     Example: motif export runs/train/adapter --out runs/merged
     """
+    from motif_lib.files import locked
     from motif_lib.models.export import merge
 
-    merge(adapter, out, model)
+    with locked(out.parent, f".{out.name}.lock"):
+        merge(adapter, out, model)
     typer.echo(f"merged model: {out}")
 
 
@@ -147,12 +177,15 @@ def think(
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
+    from motif_lib.models.identity import check_revision
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
     from motif_lib.samplers.open import open_sampler
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
+    if not server:
+        check_revision(model, revision)
     sampler = open_sampler(model, adapter, revision, budget, temperature, server)
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
@@ -167,9 +200,11 @@ def tiny_make(out: Annotated[Path, typer.Option(help="Folder of the model.")] = 
 
     Example: motif tiny make --out runs/tiny
     """
+    from motif_lib.files import locked
     from motif_lib.tiny.card import make
 
-    make(out, seed)
+    with locked(out):
+        make(out, seed)
 
 
 def main() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -111,6 +113,8 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
             ["think", "How many?", "--server", "http://x/v1", "--adapter", "a"],
             "name what it serves with --model",
         ),
+        (["eval", "--size", 1, "--revision", "nonsense"], "motif-tiny is a folder and has no revision 'nonsense'"),
+        (["think", "How many?", "--revision", "nonsense"], "has no revision 'nonsense'"),
         (["eval", "--size", 1, "--server", "http://x/v1", "--revision", "v1"], "name what it serves with --model"),
         (["think", "How many?", "--budget", 0], "Invalid value for '--budget'"),
         (["experiment", "--seeds", 0], "Invalid value for '--seeds'"),
@@ -143,7 +147,7 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
     assert motif(*command, "--adapter", "one")[0] == 0
     again = motif(*command, "--adapter", "one")
     assert again[0] == 0 and "motif-tiny with one" in again[1]
-    for other in ([], ["--adapter", "two"], ["--adapter", "one", "--revision", "v2"]):
+    for other in ([], ["--adapter", "two"], ["--model", "org/m", "--adapter", "one", "--revision", "v2"]):
         assert "holds another evaluation (name was" in motif(*command, *other)[0]
     drawn = motif(*command, "--adapter", "one", "--seed", 1)[0]
     assert "seed was 0, is 1" in drawn and "questions_sha256 was" in drawn  # other questions too
@@ -163,3 +167,70 @@ def test_an_error_ends_the_process_with_status_one_and_no_traceback():
 
 def test_terminal_escape_codes_of_a_model_are_shown_not_sent():
     assert printable("a\x1b[31mred\nb") == "a\\x1b[31mred\nb"
+
+
+LONG = {  # the function that is interrupted, and what is said
+    "demo --quick --out {}": ("studies.demo.run_demo", "goes on from there: motif demo --quick --out"),
+    "train cpu --out {}": ("training.runs.train_run", "goes on from there: motif train cpu --out"),
+    "experiment --out {} --seeds 2": ("studies.seeds.run_experiment", "goes on from there: motif experiment --out"),
+    "ablate --out {}": ("studies.ablate.run_ablation", "goes on from there: motif ablate --out"),
+    "eval --out {}": ("evaluate.evaluate", "goes on from there: motif eval --out"),
+    "eval --size 3": ("evaluate.evaluate", "nothing is kept. To begin again: motif eval --size 3"),
+    "bench cpu --out {}": ("machine.bench.run_bench", "nothing is kept. To begin again: motif bench cpu --out"),
+    "pack --out {}": ("classroom.pack.pack", "nothing is kept. To begin again: motif pack --out"),
+    "export adapter --out {}": ("models.export.merge", "nothing is kept. To begin again: motif export adapter"),
+    "tiny make --out {}": ("tiny.card.make", "nothing is kept. To begin again: motif tiny make --out"),
+}
+
+
+@pytest.mark.parametrize("command", LONG)
+def test_ctrl_c_says_what_is_kept_and_the_right_command(motif, monkeypatch, tmp_path, command):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    where, says = LONG[command]
+    monkeypatch.setattr(f"motif_lib.{where}", interrupted)
+    status, _, err = motif(*(word.format(tmp_path / "my run") for word in command.split()))
+    assert status == 130 and says in err and "Traceback" not in err
+    assert "{}" not in command or f"'{tmp_path / 'my run'}'" in err
+    assert not list(tmp_path.rglob("*")), "nothing is left where nothing was done"
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work_begins(motif, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    inside = tmp_path / "file" / "out"
+    for where in ("machine.bench._measure", "classroom.grade.grade", "classroom.pack.pack", "models.export.merge",
+                  "tiny.card.make", "studies.seeds.run_experiment", "studies.demo._run_methods"):  # fmt: skip
+        monkeypatch.setattr(f"motif_lib.{where}", lambda *args, **kwargs: pytest.fail("worked"))
+    for command in ("bench cpu", "grade a.ipynb", "pack", "export adapter", "tiny make", "experiment", "demo"):
+        status, _, _ = motif(*command.split(), "--out", inside)
+        assert "cannot write into" in str(status) and "choose another --out" in status, (command, status)
+
+
+SLOW = "import time\ntime.sleep(60)"
+
+
+@pytest.mark.slow
+def test_an_interrupted_grading_ends_soon_and_keeps_what_it_has(tmp_path):
+    """One notebook is done, one sleeps for a minute: the first is in the CSV, and the command for the rest is said."""
+    import nbformat
+
+    names = {"done": "", "sleeps": SLOW}
+    for name, code in names.items():
+        cells = ["from motif_lib.checks import context as checks", code]
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    out, command = tmp_path / "grades.csv", [sys.executable, "-m", "motif_lib.cli", "grade"]
+    command += [str(tmp_path / f"{name}.ipynb") for name in names]
+    running = subprocess.Popen([*command, "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not (out.exists() and "done.ipynb" in out.read_text()) and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(2)
+    started = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert time.monotonic() - started < 5 and running.returncode == 130, said
+    assert "Stopped: 1 of 2 notebooks are graded" in said and "Traceback" not in said
+    assert f"motif grade {tmp_path / 'sleeps.ipynb'} --out {tmp_path / 'grades-rest.csv'}" in said
+    assert "done.ipynb" in out.read_text() and "sleeps.ipynb" not in out.read_text()

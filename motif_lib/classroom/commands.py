@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +25,30 @@ def grade(
     from rich import print
 
     from motif_lib.classroom import grade as grading
-    from motif_lib.files import write_text
+    from motif_lib.files import locked, write_text
 
-    grades = grading.grade(notebooks, jobs, limit)
-    write_text(out, grading.to_csv(grades))
+    graded: set[str] = set()
+
+    def keep(grades: list[grading.Grade]) -> None:
+        write_text(out, grading.to_csv(grades))
+        graded.update(line.notebook for line in grades)
+
+    with locked(out.parent, f".{out.name}.lock"):
+        try:
+            grades = grading.grade(notebooks, jobs, limit, keep)
+        except KeyboardInterrupt:
+            raise typer.Exit(stopped(notebooks, graded, out)) from None
     print(grading.summary(grades))
     typer.echo(f"grades: {out}")
+
+
+def stopped(notebooks: list[Path], graded: set[str], out: Path) -> int:
+    """Say what an interrupted grading has kept, and how to grade the rest; the exit status."""
+    rest = [str(path) for path in notebooks if str(path) not in graded]
+    other = out.with_stem(f"{out.stem}-rest") if graded else out
+    kept = f"{len(graded)} of {len(notebooks)} notebooks are graded in {out}" if graded else "no notebook is graded yet"
+    typer.echo(f"Stopped: {kept}. For the rest: {shlex.join(['motif', 'grade', *rest, '--out', str(other)])}", err=True)
+    return 130
 
 
 @app.command()
@@ -42,5 +61,7 @@ def pack(
     Example: motif pack --out /media/stick/motif --wheels
     """
     from motif_lib.classroom.pack import pack as pack_
+    from motif_lib.files import locked
 
-    typer.echo(f"packed: {pack_(out, wheels)}; READ-ME-FIRST.txt in it says how to go on")
+    with locked(out.parent, f".{out.name}.lock"):
+        typer.echo(f"packed: {pack_(out, wheels)}; READ-ME-FIRST.txt in it says how to go on")

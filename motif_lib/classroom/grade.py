@@ -14,10 +14,11 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from motif_lib.checks.probe import PROBE, checks_of
@@ -51,26 +52,40 @@ class Grade:
     run: str
 
 
-def grade(notebooks: Sequence[str | Path], jobs: int | None = None, limit: float = LIMIT) -> list[Grade]:
-    """Grade notebooks, several at once.
+def grade(
+    notebooks: Sequence[str | Path],
+    jobs: int | None = None,
+    limit: float = LIMIT,
+    keep: Callable[[list[Grade]], None] = lambda grades: None,
+) -> list[Grade]:
+    """Grade notebooks, several at once. Ctrl-C ends it within a moment.
 
     Args:
         notebooks: paths; each is run in an empty folder of its own, without a network for models and data.
         jobs: how many at once; default the number of CPU cores.
         limit: seconds that a cell may take before it is interrupted.
+        keep: called with all grades so far after each notebook.
 
     Returns:
         The grades in the order of the notebooks. What a notebook does wrong is in them, never raised.
     """
     from tqdm import tqdm
 
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        results = pool.map(lambda path: grade_notebook(path, limit), notebooks)
-        return [line for lines in tqdm(results, "graded", len(notebooks), unit="notebook") for line in lines]
+    stop, results = Event(), {number: list[Grade]() for number in range(len(notebooks))}
+    pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
+    futures = {pool.submit(grade_notebook, path, limit, stop): number for number, path in enumerate(notebooks)}
+    try:
+        for future in tqdm(as_completed(futures), "graded", len(notebooks), unit="notebook"):
+            results[futures[future]] = future.result()
+            keep([line for lines in results.values() for line in lines])
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+    return [line for lines in results.values() for line in lines]
 
 
-def grade_notebook(path: str | Path, limit: float = LIMIT) -> list[Grade]:
-    """The grades of one notebook."""
+def grade_notebook(path: str | Path, limit: float = LIMIT, stop: Event | None = None) -> list[Grade]:
+    """The grades of one notebook; once `stop` is set, its kernel ends."""
     try:
         cells, topic = read_cells(Path(path))
     except (OSError, ValueError) as error:
@@ -78,8 +93,9 @@ def grade_notebook(path: str | Path, limit: float = LIMIT) -> list[Grade]:
     source = "\n".join(cells)
     names = {check: name for check, name in CALL.findall(source)}  # of a check that is called twice, the last call
     exercises = [Grade(str(path), check.removeprefix("check_"), "not graded", "", "") for check in checks_of(topic)]
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, fresh_kernel(Path(folder)) as kernel:
+        with folder, fresh_kernel(Path(folder.name), stop) as kernel:
             return _grade_in(kernel, cells, topic, names, exercises, limit)
     except KernelDied as error:
         return [replace(exercise, run=str(error)) for exercise in exercises]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 STARTUP = 120.0  # seconds for a kernel to answer
@@ -22,19 +23,21 @@ class KernelDied(RuntimeError):
 class Kernel:
     """A running kernel and the client that talks to it; `timeouts` counts the cells that ran into their limit."""
 
-    def __init__(self, manager: Any, client: Any):
-        self.manager, self.client, self.timeouts = manager, client, 0
+    def __init__(self, manager: Any, client: Any, stop: Event):
+        self.manager, self.client, self.stop, self.timeouts = manager, client, stop, 0
 
     def execute(self, source: str, limit: float) -> tuple[str, str]:
         """Run one cell: what it printed, and its error in one line or an empty text.
 
         Raises:
             TimeoutError: after `limit` seconds; the cell has been interrupted.
-            KernelDied: if the kernel ends.
+            KernelDied: if the kernel ends, or `stop` is set.
         """
         request, printed, error = self.client.execute(source, allow_stdin=False, stop_on_error=False), "", ""
         end = time.monotonic() + limit
         while time.monotonic() < end:
+            if self.stop.is_set():
+                raise KernelDied("stopped")
             try:
                 message = self.client.get_iopub_msg(timeout=min(0.5, limit))
             except queue.Empty:
@@ -56,7 +59,7 @@ class Kernel:
 
 
 @contextmanager
-def fresh_kernel(folder: Path) -> Iterator[Kernel]:
+def fresh_kernel(folder: Path, stop: Event | None = None) -> Iterator[Kernel]:
     """A fresh kernel of this Python in a folder; ended at once when done."""
     from jupyter_client.manager import KernelManager
 
@@ -70,7 +73,7 @@ def fresh_kernel(folder: Path) -> Iterator[Kernel]:
     try:
         client.start_channels()
         client.wait_for_ready(timeout=STARTUP)
-        yield Kernel(manager, client)
+        yield Kernel(manager, client, stop or Event())
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from motif_lib.files import write_text
+from motif_lib.files import locked, write_text
 from motif_lib.machine.measure import Speed, device_name, measure_bandwidth, measure_sampling, measure_step, peak_memory
 from motif_lib.models.memory import GIB, Shape, for_recipe
 from motif_lib.show.tables import Table
@@ -84,12 +85,27 @@ def run_bench(
         name: of the recipe, for the tables.
         out: file for the numbers, as JSON.
         batches: rows decoded together; those above the recipe's `rollout_batch_size` are left out.
+
+    Raises:
+        RuntimeError: before anything is measured, if `out` cannot be written.
     """
+    with locked(Path(out).parent, f".{Path(out).name}.lock") if out is not None else nullcontext():
+        found = _measure(recipe, name, batches)
+        if out is not None:
+            write_text(
+                Path(out), json.dumps(asdict(found) | {"training_seconds": found.training_seconds}, indent=2) + "\n"
+            )
+    return found
+
+
+def _measure(recipe: Recipe, name: str, batches: Sequence[int]) -> Bench:
     from motif_lib.training.runs import make_trainer
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(recipe.with_train(save_strategy="no"), Path(folder), 0, recipe.load_questions(), "bench")
-        steps = recipe.train.get("max_steps", trainer.args.max_steps)
+        trainer.remove_callback(trainer.interrupt)
+        trainer.interrupt = nullcontext()  # Ctrl-C ends a bench at once: there is no step to save
+        steps = trainer.args.max_steps
         bandwidth = measure_bandwidth(trainer.accelerator.device)
         step = measure_step(trainer)
         peak, estimate = peak_memory(), None  # of training: the samplers below take memory of their own
@@ -98,8 +114,4 @@ def run_bench(
     if peak is not None and "window" in recipe.load:
         estimate = for_recipe(recipe, trainer.args, Shape.of(trainer.model.config)).total
     device = device_name(trainer.accelerator.device)
-    bench = Bench(device, name, bandwidth, speeds, step, steps, peak, estimate)
-    if out is not None:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        write_text(Path(out), json.dumps(asdict(bench) | {"training_seconds": bench.training_seconds}, indent=2) + "\n")
-    return bench
+    return Bench(device, name, bandwidth, speeds, step, steps, peak, estimate)

@@ -15,7 +15,7 @@ from typing import Any
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.evaluate import Report, compare, evaluate
-from motif_lib.files import write_text
+from motif_lib.files import locked, write_text
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
 from motif_lib.samplers.open import load_sampler
@@ -23,7 +23,8 @@ from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.tasks import load_task
 from motif_lib.training.recipe import Recipe, load_recipe
-from motif_lib.training.runs import open_run, read_metrics, train_run
+from motif_lib.training.run_folder import open_run, read_metrics
+from motif_lib.training.runs import train_run
 
 METHODS: dict[str, dict[str, Any]] = {
     "GRPO": {"num_rounds": 1},
@@ -48,15 +49,23 @@ def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) 
     started = time.perf_counter()
     recipe = load_recipe("cpu")
     recipe = recipe.with_train(max_steps=2) if quick else recipe
-    out = open_run(out, {"demo": 1, "seed": seed, "quick": quick})
+    with locked(out):
+        out = open_run(out, {"demo": 1, "seed": seed, "quick": quick})
+        reports = _run_methods(recipe, out, seed, quick)
+        report_results(reports, out, time.perf_counter() - started)
+    return reports
+
+
+def _run_methods(recipe: Recipe, out: Path, seed: int, quick: bool) -> dict[str, Report]:
+    """Train and evaluate the base and every method."""
     questions = load_task("ledger", split="test", size=18 if quick else TEST_SIZE, seed=seed, **recipe.dial)
     reports = {"base": evaluate_run(recipe, None, questions, out / "base" / "test", "base", seed)}
     for name, changes in METHODS.items():
         folder, method = out / name.lower().replace(" ", "-"), recipe.with_train(**changes)
         if not train_run(method, folder, seed, title=name):
-            raise SystemExit(f"Stopped; `motif demo --out {shlex.quote(str(out))} --seed {seed}` goes on from here.")
+            again = f"motif demo --out {shlex.quote(str(out))} --seed {seed}{' --quick' * quick}"
+            raise SystemExit(f"Stopped; `{again}` goes on from here.")
         reports[name] = evaluate_run(method, folder / "adapter", questions, folder / "test", name, seed)
-    report_results(reports, out, time.perf_counter() - started)
     return reports
 
 
