@@ -106,7 +106,9 @@ CALLED = {
 def documented() -> list[str]:
     """Every command line with arguments, or that can do without, in a document or in a help text."""
     written = [line for path in DOCUMENTS for line in commands(path.read_text(), "motif")]
-    lines = dict.fromkeys([*written, *examples(typer.main.get_command(app)), "eval gsm8k --revision v1 --adapter a"])
+    lines = dict.fromkeys(
+        [*written, *examples(typer.main.get_command(app)), "eval gsm8k --model org/m --revision v1 --adapter a"]
+    )
     bare = ("think", "grade", "export", "train", "tiny")  # these need an argument
     return [line for line in lines if line and not line.startswith("--") and "--help" not in line and line not in bare]
 

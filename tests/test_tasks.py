@@ -165,7 +165,9 @@ def test_a_new_data_set_takes_a_function_and_a_line(tmp_path, monkeypatch):
         return Question(f"{text(row, 'Body')} {text(row, 'Question')}", text(row, "Answer"), task="gsm8k")
 
     monkeypatch.setitem(BENCHMARKS, "svamp", Benchmark(svamp, hub="ChilleD/SVAMP"))
-    write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": 2.0})  # as in SVAMP's own file
+    write(
+        tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?", "Answer": 2.0}
+    )  # as in SVAMP's own file
     assert load_task("svamp", path=tmp_path) == [Question("Two hens. How many?", "2", "gsm8k", "svamp-test-1")]
     write(tmp_path, "svamp_test.jsonl", {"Body": "Two hens.", "Question": "How many?"})
     with pytest.raises(ValueError, match="svamp_test.jsonl.*row 1.*column 'Answer' is missing"):

@@ -69,7 +69,6 @@ def _train(
 
     while True:
         trainer = make_trainer(recipe, out, seed, questions, title, carry)
-        check_enough(trainer.args.questions_per_step, questions)
         open_run(out, settings)
         record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
@@ -80,15 +79,6 @@ def _train(
                 recipe = halved(recipe, trainer, error)
         del trainer  # outside of `except`, where the error no longer holds the tensors
         free_memory()
-
-
-def check_enough(per_step: int, questions: Sequence[Question]) -> None:
-    """Raise ValueError for fewer questions than a step takes: the Trainer would end without one."""
-    if len(questions) < per_step:
-        raise ValueError(
-            f"the {len(questions)} questions are fewer than the {per_step} of a step: add some, or lower "
-            "per_device_train_batch_size or gradient_accumulation_steps"
-        )
 
 
 def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
