@@ -69,7 +69,6 @@ def _train(
 
     while True:
         trainer = make_trainer(recipe, out, seed, questions, title, carry)
-        check_enough(trainer.args.questions_per_step, questions)
         open_run(out, settings)
         record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
