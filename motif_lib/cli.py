@@ -10,6 +10,7 @@ import typer
 
 from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
+from motif_lib.runtime import share_cores
 from motif_lib.show.terminal import printable, write_anything
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
@@ -103,6 +104,8 @@ def eval_(
     """
     from rich import print
 
+    if model == "motif-tiny":
+        share_cores()
     from motif_lib.evaluate import evaluate
     from motif_lib.rounds import boxed
     from motif_lib.samplers.open import open_sampler
@@ -147,6 +150,8 @@ def think(
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
+    if model == "motif-tiny":
+        share_cores()
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
     from motif_lib.samplers.open import open_sampler

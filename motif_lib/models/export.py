@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import first_line
-from motif_lib.models.load import TINY, load_tokenizer, resolve
+from motif_lib.models.load import TINY, adapter_config, load_tokenizer, read_settings, resolve
 
 CARD = """---
 library_name: transformers
@@ -73,19 +71,12 @@ def _load_merged(adapter: str | Path, base: str, dtype: str) -> tuple[Any, Any]:
         whole = AutoModelForCausalLM.from_pretrained(
             resolve(base), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
-        merged = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True).merge_and_unload(safe_merge=True)
+        merged = PeftModel.from_pretrained(
+            whole, str(adapter), config=adapter_config(Path(adapter)), use_safetensors=True
+        ).merge_and_unload(safe_merge=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot merge {adapter} into {base}: {first_line(error)}") from error
     return merged.to(getattr(torch, dtype)), tokenizer
-
-
-def read_settings(adapter: Path) -> dict[str, Any]:
-    """`adapter_config.json` of an adapter."""
-    with suppress(OSError, ValueError):
-        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
-            return settings
-    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
 
 
 def base_name(settings: dict[str, Any]) -> str:

@@ -7,11 +7,15 @@ one loads on the other. An Unsloth model keeps its cache to itself: `samplers.ch
 
 from __future__ import annotations
 
+import inspect
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import PACKAGE, damage, first_line
 from motif_lib.models import unsloth as gpu
+from motif_lib.runtime import check
 
 TINY = "motif-tiny"
 TINY_FOLDER = PACKAGE / "assets" / TINY
@@ -46,11 +50,13 @@ def load_model(
         max_lora_rank: rank of the largest adapter that this engine will take.
 
     Raises:
-        RuntimeError: if the weights are missing or corrupted, or do not fit, in one line that says what to change.
+        RuntimeError: if the weights are missing or corrupted, or do not fit, or a package is known to break what
+            follows, in one line that says what to change.
     """
     if (four_bit or fast_inference) and not unsloth:
         option = "four_bit" if four_bit else "fast_inference"
         raise RuntimeError(f"{option}=True needs unsloth=True, and a CUDA GPU")
+    check()
     if unsloth:
         gpu.import_unsloth()
     from peft import PeftModel
@@ -65,7 +71,8 @@ def load_model(
         if adapter is not None:
             if flaw := damage(Path(adapter)):
                 raise OSError(flaw)
-            model = PeftModel.from_pretrained(model, str(adapter), use_safetensors=True)
+            config = adapter_config(Path(adapter))
+            model = PeftModel.from_pretrained(model, str(adapter), config=config, use_safetensors=True)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise RuntimeError(f"cannot load {adapter or source}: {first_line(error)}") from error
     return model.eval(), tokenizer
@@ -110,6 +117,31 @@ def lora_config(rank: int = 64, alpha: int | None = None) -> Any:
         rank: 64 in the reference code; 16 is enough for motif-tiny.
         alpha: equal to the rank in the reference code, and by default here.
     """
+    check()
     from peft import LoraConfig
 
     return LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
+
+
+def read_settings(adapter: Path) -> dict[str, Any]:
+    """`adapter_config.json` of a LoRA adapter.
+
+    Raises:
+        RuntimeError: if the folder holds none.
+    """
+    with suppress(OSError, ValueError):
+        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
+            return settings
+    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
+
+
+def adapter_config(adapter: Path) -> Any:
+    """The settings of a saved adapter, without those that are off and that an older PEFT does not know.
+
+    A newer PEFT writes all its settings; an older one warns of each that it does not know, whatever its value.
+    """
+    from peft import LoraConfig
+
+    known = inspect.signature(LoraConfig).parameters
+    return LoraConfig.from_peft_type(**{k: v for k, v in read_settings(adapter).items() if v or k in known})

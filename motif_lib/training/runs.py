@@ -112,7 +112,7 @@ def train_run(
         with one_line_faults(out, trainer):
             check_sources(out, trainer, questions)
             try:
-                _train_to_the_end(trainer)
+                train_to_the_end(trainer)
                 return _finish(trainer, out)
             except (MemoryError, RuntimeError) as error:
                 recipe = halved(recipe, trainer, error)
@@ -158,8 +158,11 @@ def check_sources(out: Path, trainer: Any, questions: Sequence[Question]) -> Non
         )
 
 
-def _train_to_the_end(trainer: Any) -> None:
-    """Train from the last checkpoint; from that of the last step the Trainer would take one step too many."""
+def train_to_the_end(trainer: Any) -> None:
+    """Train from the last checkpoint, if there is one, to the end.
+
+    From the checkpoint of the last step the Trainer itself would take one step too many.
+    """
     from transformers import TrainerState
 
     checkpoint = last_checkpoint(Path(trainer.args.output_dir))
@@ -205,23 +208,16 @@ def make_trainer(
     recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry = progress_note
 ) -> Any:
     """The `MotifTrainer` of a run."""
-    from motif_lib.models import unsloth as gpu
+    args = recipe.config(out, seed=seed, data_seed=seed)  # it imports Unsloth before what follows
+    from transformers import PrinterCallback
 
-    if recipe.load.get("unsloth"):
-        gpu.import_unsloth()  # before all that follows
-
-    from transformers import PrinterCallback, set_seed
-
-    from motif_lib.models.load import load_model, with_lora
     from motif_lib.training.callbacks import ProgressLine
     from motif_lib.training.trainer import MotifTrainer
 
-    set_seed(seed)  # the adapter's first weights are drawn while the trainer is made
-    model, tokenizer = load_model(recipe.model, **recipe.load)
-    model, adapter = with_lora(model, recipe.lora_rank, seed=seed)
+    model, tokenizer, adapter = recipe.load_model(seed)
     trainer = MotifTrainer(
         model=model,
-        args=recipe.config(out, seed=seed, data_seed=seed),
+        args=args,
         train_dataset=questions,
         processing_class=tokenizer,
         peft_config=adapter,
