@@ -119,7 +119,7 @@ def run(path: Path, runtime: Path, used: bool) -> Result:
             execute(notebook, runtime, folder)
             left = sorted(file.name for file in Path(folder).iterdir())
         failed = errors(notebook) + [f"left in its folder: {', '.join(left)}"] * bool(left)
-        if restarts or not any("RestartNeeded" in error for error in failed):
+        if restarts or not any("restart the session" in error for error in failed):
             return Result(path.stem, failed, restarts, time.perf_counter() - started)
         restarts += 1
 
@@ -127,11 +127,12 @@ def run(path: Path, runtime: Path, used: bool) -> Result:
 def execute(notebook: nbformat.NotebookNode, runtime: Path, folder: str) -> None:
     """Run all cells in a kernel of the runtime, to the end or, as Colab's "Run all" does, to the first error."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "OMP_NUM_THREADS")}
+    environment |= {"COLAB_RELEASE_TAG": "twin", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     specs = KernelSpecManager(kernel_dirs=[str(runtime / "kernels")], ensure_native_kernel=False)
     manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
     client = NotebookClient(notebook, km=manager, timeout=900, startup_timeout=300, allow_errors=True,
                             resources={"metadata": {"path": folder}})  # fmt: skip
-    asyncio.run(client.async_execute(env=environment | {"COLAB_RELEASE_TAG": "twin"}))
+    asyncio.run(client.async_execute(env=environment))
 
 
 def errors(notebook: nbformat.NotebookNode) -> list[str]:
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "colab-twin", help="where the twin is kept")
     parser.add_argument("--python", default="python3.13", help="a Python of Colab's version")
     parser.add_argument("--unused", action="store_true", help="a kernel that has loaded nothing yet")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     started, failed = time.perf_counter(), 0
     base = environment(given.folder.resolve(), given.python, pins(given.list.read_text(encoding="utf-8")))
     for path in given.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):

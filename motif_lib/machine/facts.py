@@ -82,7 +82,7 @@ def memory() -> int:
 
     total = psutil.virtual_memory().total
     limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else ""
+    text = limit.read_text(encoding="ascii").strip() if limit.exists() else ""
     return min(total, int(text)) if text.isdigit() else total
 
 
