@@ -22,6 +22,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -125,14 +127,15 @@ def run(path: Path, runtime: Path, used: bool) -> Result:
 
 
 def execute(notebook: nbformat.NotebookNode, runtime: Path, folder: str) -> None:
-    """Run all cells in a kernel of the runtime, to the end or, as Colab's "Run all" does, to the first error."""
+    """Run the cells in a kernel of the runtime, to the end or, as Colab's "Run all" does, to the first error."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "OMP_NUM_THREADS")}
     environment |= {"COLAB_RELEASE_TAG": "twin", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     specs = KernelSpecManager(kernel_dirs=[str(runtime / "kernels")], ensure_native_kernel=False)
     manager = AsyncKernelManager(kernel_name="colab", kernel_spec_manager=specs)
-    client = NotebookClient(notebook, km=manager, timeout=900, startup_timeout=300, allow_errors=True,
+    client = NotebookClient(notebook, km=manager, timeout=900, startup_timeout=300,
                             resources={"metadata": {"path": folder}})  # fmt: skip
-    asyncio.run(client.async_execute(env=environment))
+    with suppress(CellExecutionError):  # `errors` reads it from the notebook
+        asyncio.run(client.async_execute(env=environment))
 
 
 def errors(notebook: nbformat.NotebookNode) -> list[str]:

@@ -51,7 +51,7 @@ def unguarded(tree: ast.Module) -> list[int]:
 
 
 def odd_names(tree: ast.AST) -> list[int]:
-    """Lines with a text, or an f-string, that is the name of a file and holds what Windows forbids there; globs pass."""
+    """Lines with a text that is the name of a file and holds what Windows forbids there; globs pass."""
     strings = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     parts = {id(part) for string in strings for part in string.values}
     texts = [(n.lineno, "".join(getattr(p, "value", "") if isinstance(p, ast.Constant) else "x" for p in n.values))

@@ -118,7 +118,9 @@ def test_what_was_loaded_before_it_was_moved_asks_for_a_restart(monkeypatch, col
     monkeypatch.setitem(sys.modules, "pyarrow", types.SimpleNamespace(__version__="18.1.0"))
     with pytest.raises(NotReady) as error:
         exec(first_cell(), {})
-    assert re.fullmatch(r"pyarrow 18.1.0 is in memory: [\d.]+ is installed by now; restart the session .*", str(error.value))
+    assert re.fullmatch(
+        r"pyarrow 18.1.0 is in memory: [\d.]+ is installed by now; restart the session .*", str(error.value)
+    )
     assert colab == []
 
 
@@ -180,7 +182,9 @@ def test_the_list_says_what_the_packages_themselves_ask_for():
     for package, needed in (("trl", "datasets"), ("datasets", "pyarrow")):
         (asked,) = [need for need in map(Requirement, requires(package)) if need.name == needed and not need.marker]
         lowest = {bound.version for bound in asked.specifier if bound.operator == ">="}
-        assert {re.search(r">=([\d.]+)", bounds[needed])[1]} == {v.removesuffix(".0").removesuffix(".0") for v in lowest}
+        assert {re.search(r">=([\d.]+)", bounds[needed])[1]} == {
+            v.removesuffix(".0").removesuffix(".0") for v in lowest
+        }
     assert f'"{bounds["torchao"][2:]}.0"' in inspect.getsource(is_torchao_available)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {need.name: need.specifier for need in map(Requirement, project["dependencies"])}
@@ -240,6 +244,8 @@ def test_a_folder_that_outlives_the_session(monkeypatch, tmp_path):
 def test_one_thread_unless_another_number_is_asked_for(first, asked, threads):
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     environment |= {"OMP_NUM_THREADS": asked} if asked else {}
-    code = f"{first}from motif_lib.runtime import share_cores; share_cores(); import torch; print(torch.get_num_threads())"
+    code = (
+        f"{first}from motif_lib.runtime import share_cores; share_cores(); import torch; print(torch.get_num_threads())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == str(threads)
