@@ -167,9 +167,9 @@ def prepare(*extras: str) -> None:
 def share_cores() -> None:
     """One thread for torch, unless OMP_NUM_THREADS says another number: what suits a model as small as motif-tiny.
 
-    Threads wait for each other, so that beside one busy program on two cores two of them are four times as slow as
-    alone, and one is as fast as ever. On idle cores one takes 1.4 times as long as two (our runs, LOG.md). A training
-    with another number of threads differs in its last digits: so the commands that train do not call this.
+    Threads wait for each other. Beside one busy program on two cores two threads are four times as slow as alone, and
+    one is nearly as fast as alone; on idle cores one takes 1.1 to 1.6 times as long as two (LOG.md). Replies are the
+    same. A training differs in its last digits, so the commands that train do not call this.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         os.environ["OMP_NUM_THREADS"] = "1"  # for a torch that is imported later
