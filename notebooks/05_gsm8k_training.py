@@ -23,8 +23,8 @@ prepare()
 
 # %% [markdown]
 # **The recipe comes first**, for it decides how the model is loaded: with a GPU recipe `prepare` installs Unsloth, on a
-# hosted runtime, and imports it before all that it patches. For a 16 GB card such as Colab's T4, `RECIPE = "gpu-16gb"`
-# is all that changes in this notebook.
+# hosted runtime, and imports it before all that it patches. For a card such as Colab's T4, `RECIPE = "gpu-16gb"` is all
+# that changes in this notebook.
 
 # %%
 from motif_lib import load_recipe
