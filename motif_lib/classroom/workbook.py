@@ -16,7 +16,7 @@ MINUTES = {
     "04_advantage_and_loss": 1,
     "05_gsm8k_training": 2,
     "06_evaluation": 1,
-    "07_beyond_the_paper": 1,
+    "07_beyond_the_paper": 2,
 }
 PACE = 6_000
 
