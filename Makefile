@@ -10,7 +10,7 @@ NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TO
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast notebooks recorded site lint audit clean
+.PHONY: demo test test-fast test-colab notebooks recorded site lint audit clean
 
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
@@ -22,6 +22,13 @@ test: .venv/test.done .venv/browser.done
 
 test-fast: .venv/test.done
 	$(PYTEST) tests -m "not slow and not browser"
+
+# Every notebook as Colab has it: COLAB_LIST is pip-freeze.txt of github.com/googlecolab/backend-info, COLAB_PYTHON a
+# Python of Colab's version. Some ten minutes after an installation of 6 GB; for every night.
+COLAB_LIST ?= pip-freeze.txt
+COLAB_PYTHON ?= python3.13
+test-colab: .venv/test.done
+	$(BIN)/python tests/colab_twin.py $(COLAB_LIST) --python $(COLAB_PYTHON)
 
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.classroom.build_notebooks build

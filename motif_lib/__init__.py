@@ -52,7 +52,13 @@ __all__ = [*_HOMES, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'motif_lib' has no attribute {name!r}")
-    return getattr(import_module(f"motif_lib.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"motif_lib.{_HOMES[name]}"), name)
+    except (ImportError, ValueError):  # ValueError: "numpy.dtype size changed" and the like
+        from motif_lib.runtime import check
+
+        check()  # says so in one line, if the reason is known
+        raise
 
 
 def __dir__() -> list[str]:

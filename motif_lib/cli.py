@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
+from motif_lib.runtime import share_cores
 from motif_lib.show.terminal import printable, write_anything
 
 GOES_ON = {"demo", "train", "experiment", "ablate"}  # and `eval` with --out
@@ -129,6 +130,8 @@ def eval_(
     """
     from rich import print
 
+    if model == "motif-tiny":
+        share_cores()
     from motif_lib.evaluate import evaluate
     from motif_lib.models.identity import check_revision
     from motif_lib.rounds import boxed
@@ -177,6 +180,8 @@ def think(
 
     Example: motif think "Ann has 12 apples, on day one buys 5. How many apples does Ann have now?"
     """
+    if model == "motif-tiny":
+        share_cores()
     from motif_lib.models.identity import check_revision
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_

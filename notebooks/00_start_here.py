@@ -36,23 +36,19 @@
 # is plain GRPO.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
+# On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
+# well it does nothing.
 
 # %%
-import importlib.util
-import subprocess
-import sys
+from motif_lib.runtime import prepare
 
-if importlib.util.find_spec("motif_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
+prepare()
 
 # %% [markdown]
 # Settings and imports. Every notebook has one seed; the sizes are those of the CPU recipe, which `motif demo` trains
 # by.
 
 # %%
-from pathlib import Path
-
 from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, think
@@ -111,17 +107,13 @@ print(f"motif-tiny writes {speed:,.0f} tokens a second here")
 # | `06_evaluation` | did it help? | a fair comparison |
 # | `07_beyond_the_paper` | what else could one try? | an own carry strategy |
 #
-# Each notebook says near its top how many minutes it runs on two CPU cores. This cell reads that from the notebooks
-# beside this one and scales it by the speed measured above. The exercises take longer than the cells run.
+# This cell tells how many minutes each of them runs on two CPU cores, and scales that by the speed measured above. The
+# exercises take longer than the cells run.
 
 # %% tags=["nbval-ignore-output"]
-import re
+from motif_lib.classroom.workbook import MINUTES, PACE  # PACE: tokens a second where the minutes were measured
 
-PACE = 6_000  # tokens a second on the machine where those minutes were measured (our run)
-rows = []
-for path in sorted(Path.cwd().glob("0[1-7]*.ipynb")):
-    for stated in re.findall(r"\b(\d+) minutes?\b.*[CG]PU", path.read_text(encoding="utf-8"))[:1]:
-        rows.append((path.stem, stated, f"{int(stated) * PACE / speed:.1f}"))
+rows = [(name, str(minutes), f"{minutes * PACE / speed:.1f}") for name, minutes in MINUTES.items()]
 Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estimated"), rows)
 
 # %% [markdown]

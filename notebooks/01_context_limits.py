@@ -12,16 +12,19 @@
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the package is installed first. Then the notebook imports what it uses.
+# On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
+# well it does nothing.
 
 # %%
-import importlib.util
-import subprocess
-import sys
+from motif_lib.runtime import prepare
 
-if importlib.util.find_spec("motif_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
+prepare()
 
+# %% [markdown]
+# Imports and settings. `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to the
+# model.
+
+# %%
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages, think
 from motif_lib.evaluate import evaluate
 from motif_lib.protocol import reply_text
@@ -29,9 +32,6 @@ from motif_lib.show import plots
 from motif_lib.show.colours import BLUE, GREY, VERMILLION
 from motif_lib.show.tables import Table
 from motif_lib.tasks import ledger
-
-# %% [markdown]
-# `BUDGET` is the number of tokens a reply may have, as in the CPU recipe; `WINDOW` belongs to the model.
 
 # %%
 # %matplotlib inline

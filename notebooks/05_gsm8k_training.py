@@ -13,34 +13,44 @@
 # a GPU is for.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
+# On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
+# well it does nothing.
 
 # %%
-import importlib.util
-import subprocess
-import sys
+from motif_lib.runtime import prepare
 
-if importlib.util.find_spec("motif_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
+prepare()
 
 # %% [markdown]
-# Settings and imports. `OUT` is a new folder each time; name your own to keep a run.
+# **The recipe comes first**, for it decides how the model is loaded: with a GPU recipe `prepare` installs Unsloth, on a
+# hosted runtime, and imports it before all that it patches. For a card such as Colab's T4, `RECIPE = "gpu-16gb"` is all
+# that changes in this notebook.
+
+# %%
+from motif_lib import load_recipe
+
+SEED = 0
+RECIPE = "cpu"
+recipe = load_recipe(RECIPE)
+recipe.prepare()
+
+# %% [markdown]
+# **Where the runs are kept.** A hosted runtime is taken away when its time is up, with all its files. Name a folder
+# that outlives it, and the cells below go on from what they find there: `KEEP = "motif-05"` is a folder in your Google
+# Drive on Colab, which asks for your permission, and elsewhere one in your home folder. With `None` the runs go with
+# the session. After a disconnect, connect and run all cells again.
 
 # %%
 # %matplotlib inline
-import tempfile
-from pathlib import Path
-
 import torch
 from matplotlib.figure import Figure
 from transformers.utils.logging import disable_progress_bar
 
-from motif_lib import MotifTrainer, load_model, load_recipe, lora_config
+from motif_lib.runtime import lasting_folder
 from motif_lib.studies.recorded import RECORDED
 
-SEED = 0
-RECIPE = "cpu"
-OUT = Path(tempfile.mkdtemp())
+KEEP = None
+OUT = lasting_folder(KEEP)
 disable_progress_bar()  # of the weights
 
 # %% [markdown]
@@ -61,15 +71,15 @@ for file in sorted(FOLDER.glob("*.yaml")):
     print(f"{file.stem:10}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
-# The `cpu` recipe takes 8 questions a step and 50 steps, too long for a lesson. So we make it smaller: 4 questions a
-# step, k = 2 and 8 steps.
+# A whole recipe is too long for a lesson: `cpu` takes 50 steps of 8 questions. So we take 8 steps, and of `cpu` 4
+# questions a step and k = 2.
 #
 # *Predict:* how many replies does one step of this smaller run sample with MOTIF, how many with vanilla GRPO (n = 1)?
 
 # %%
-recipe = load_recipe(RECIPE)
+recipe = recipe.with_train(max_steps=8)
 if RECIPE == "cpu":
-    recipe = recipe.with_train(per_device_train_batch_size=32, num_trajectories=2, max_steps=8)
+    recipe = recipe.with_train(per_device_train_batch_size=32, num_trajectories=2)
 questions = recipe.load_questions(SEED)
 for rounds in (1, 3):
     config = recipe.with_train(num_rounds=rounds).config(OUT / "look")
@@ -89,7 +99,7 @@ print(questions[0].text, "->", questions[0].gold)
 
 # %%
 from IPython.display import Markdown, display
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import PrinterCallback, TrainerCallback
 
 PANELS = {"reward": (0, 2), "motif/group_spread": (0, 1), "loss": (-0.1, 0.1)}  # the least each axis shows
 
@@ -127,15 +137,17 @@ class LivePlot(TrainerCallback):
 
 
 # %% [markdown]
-# A trainer takes a model, settings, questions and a LoRA adapter to train. The only difference between vanilla GRPO
-# and MOTIF is `num_rounds`.
+# A trainer takes a model, settings, questions and a LoRA adapter to train; `recipe.load_model` gives model, tokenizer
+# and adapter as the recipe wants them. The only difference between vanilla GRPO and MOTIF is `num_rounds`.
 
 # %%
+from motif_lib import MotifTrainer
+
+
 def make_trainer(num_rounds, folder, *callbacks):
-    set_seed(SEED)  # the adapter's first weights are drawn here
-    model, tokenizer = load_model(recipe.model)
     args = recipe.with_train(num_rounds=num_rounds).config(OUT / folder, seed=SEED)
-    adapter, callbacks = lora_config(recipe.lora_rank), [LivePlot(), *callbacks]
+    model, tokenizer, adapter = recipe.load_model(SEED)
+    callbacks = [LivePlot(), *callbacks]
     trainer = MotifTrainer(model, args, questions, processing_class=tokenizer, peft_config=adapter, callbacks=callbacks)
     trainer.remove_callback(PrinterCallback)  # the picture says it
     return trainer
@@ -147,9 +159,13 @@ def make_trainer(num_rounds, folder, *callbacks):
 # *Predict:* will the spread inside the groups be large or small?
 
 # %% tags=["nbval-ignore-output"]
-grpo = make_trainer(1, "grpo")
-grpo.train()
-assert grpo.state.global_step == grpo.state.max_steps
+from motif_lib.samplers.out_of_memory import free_memory
+from motif_lib.training.runs import train_to_the_end
+
+trainer = make_trainer(1, "grpo")
+train_to_the_end(trainer)
+grpo = trainer.state
+assert grpo.global_step == grpo.max_steps
 
 # %% [markdown]
 # The reward is not zero although few problems fit: replies in the right format earn up to 1.5 points, here at weight
@@ -168,21 +184,26 @@ class PressStop(TrainerCallback):
             signal.raise_signal(signal.SIGINT)
 
 
-stopped = make_trainer(3, "motif", PressStop())
-stopped.train()
+del trainer  # a GPU has no room for two
+free_memory()
+trainer = make_trainer(3, "motif", PressStop())
+train_to_the_end(trainer)
 print("checkpoints:", [path.name for path in sorted((OUT / "motif").glob("checkpoint-*"))])
-assert stopped.state.global_step == 3
+assert trainer.state.global_step >= 3  # more, where `OUT` held a run that was further
 
 # %% [markdown]
 # A new trainer on the same folder goes on from the checkpoint: weights, optimizer, learning rate and the order of the
 # questions. (`motif train` and `motif demo` do this by themselves: run the same command again.)
 
 # %% tags=["nbval-ignore-output"]
-motif = make_trainer(3, "motif")
-motif.train(resume_from_checkpoint=True)
-assert motif.state.global_step == motif.state.max_steps
-steps = [entry["step"] for entry in motif.state.log_history if "reward" in entry]
-assert steps == list(range(1, motif.state.max_steps + 1))  # no step lost, none done twice
+del trainer
+free_memory()
+trainer = make_trainer(3, "motif")
+train_to_the_end(trainer)
+motif = trainer.state
+assert motif.global_step == motif.max_steps
+steps = [entry["step"] for entry in motif.log_history if "reward" in entry]
+assert steps == list(range(1, motif.max_steps + 1))  # no step lost, none done twice
 
 # %% [markdown]
 # Eight small steps teach little, and two runs of eight steps cannot be compared: the curves are mostly noise. What they
@@ -198,8 +219,8 @@ from motif_lib.show.tables import Table
 
 KEYS = ["motif/accuracy", "reward", "motif/group_spread", "frac_reward_zero_std", "completions/clipped_ratio", "loss"]
 rows = []
-for name, trainer in {"GRPO": grpo, "MOTIF": motif}.items():
-    last = [entry for entry in trainer.state.log_history if "reward" in entry][-3:]
+for name, state in {"GRPO": grpo, "MOTIF": motif}.items():
+    last = [entry for entry in state.log_history if "reward" in entry][-3:]
     rows += [(f"{name}, step {entry['step']}", *(f"{entry[key]:.3f}" for key in KEYS)) for entry in last]
 display(Table("Last steps, live", ("", *(key.split("/")[-1] for key in KEYS)), rows))
 
@@ -381,10 +402,10 @@ print("\n".join(answers(results)))
 #
 # ## 5. The same on a GPU
 #
-# **Not run here: needs a GPU.** The cells above stay as they are; the recipe changes. Set `RECIPE = "gpu-80gb"` above,
-# or run `motif train gpu-80gb --out runs/gsm8k`; `gpu-24gb` and `gpu-16gb` are for smaller cards. It has the settings
-# of the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its budget: prompt and reply have to
-# fit the window. What differs from `cpu`:
+# **Not run here: needs a GPU.** Set `RECIPE = "gpu-80gb"` above, or `gpu-24gb` or `gpu-16gb` for a smaller card, then
+# restart and run all cells: they stay as they are. `motif train gpu-80gb --out runs/gsm8k` takes all steps of the
+# recipe. It has the settings of the reference code (Qwen2.5-3B-Instruct, GSM8K, m = 8, k = 4, n = 3), but for its
+# budget: prompt and reply have to fit the window. What differs from `cpu`:
 
 # %%
 recipes = load_recipe("cpu"), load_recipe("gpu-80gb")

@@ -12,15 +12,13 @@
 # About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 30 minutes.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the package is installed first. Where it is installed this cell does nothing.
+# On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
+# well it does nothing.
 
 # %%
-import importlib.util
-import subprocess
-import sys
+from motif_lib.runtime import prepare
 
-if importlib.util.find_spec("motif_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
+prepare()
 
 # %% [markdown]
 # First the imports.

@@ -13,6 +13,7 @@ from motif_lib.machine import doctor
 from motif_lib.machine import facts as machine
 from motif_lib.machine.doctor import judge
 from motif_lib.machine.facts import Facts, Gpu
+from motif_lib.runtime import install
 
 NEEDS = [
     "torch>=2.9",
@@ -20,7 +21,8 @@ NEEDS = [
     'ipywidgets<9,>=7.7; extra == "notebook"',
     'ipykernel>=6; extra == "notebook"',
 ]
-PACKAGES = {"torch": "2.13.0+cpu", "trl": "1.14.2", "ipywidgets": "8.1.9", "ipykernel": "7.4.0"}
+PACKAGES = {"torch": "2.13.0+cpu", "trl": "1.14.2", "ipywidgets": "8.1.9", "ipykernel": "7.4.0",
+            "datasets": "4.8.5", "pyarrow": "26.0.1"}  # fmt: skip
 LAPTOP = Facts(packages=PACKAGES, pins={"torch": "2.13.0"}, online=True)
 T4 = Gpu("Tesla T4", 15 * 2**30, 7.5, usable=True)
 
@@ -50,10 +52,19 @@ def test_a_laptop_without_a_gpu_is_fine():
             {"packages": PACKAGES | {"trl": None}},
             "trl",
             "problem",
-            'pip install -c constraints.txt "trl<1.15,>=1.14.2"',
+            'pip install "trl>=1.14.2,<1.15"',
         ),
-        ({"packages": PACKAGES | {"trl": None}, "pins": {}}, "trl", "problem", 'pip install "trl<1.15,>=1.14.2"'),
-        ({"packages": PACKAGES | {"trl": "1.15.0"}}, "trl", "problem", "trl<1.15"),
+        ({"packages": PACKAGES | {"torch": None}}, "torch", "problem", 'pip install -c constraints.txt "torch>=2.9"'),
+        ({"packages": PACKAGES | {"torch": None}, "pins": {}}, "torch", "problem", 'pip install "torch>=2.9"'),
+        ({"packages": PACKAGES | {"torchao": "0.10.0"}}, "torchao", "problem", 'pip install "torchao>=0.16"'),
+        ({"imported": {"pyarrow": "18.1.0"}}, "pyarrow", "problem", "restart the session"),
+        (
+            {"packages": PACKAGES | {"unsloth": "2026.10.9"}, "imported": {"trl": "1.14.2"}, "gpu": T4},
+            "trl",
+            "problem",
+            "`import unsloth` first",
+        ),
+        ({"packages": PACKAGES | {"trl": "1.15.0"}}, "trl", "problem", "<1.15"),
         ({"packages": PACKAGES | {"torch": "2.12.0+cu130"}}, "torch", "note", "tested with 2.13.0"),
         ({"packages": PACKAGES | {"torch": "2.12.0+cpu"}, "pins": {}}, "torch", "ok", ""),
         ({"packages": PACKAGES | {"ipywidgets": None}}, "ipywidgets", "note", "pip install"),
@@ -101,7 +112,7 @@ QWEN = "model: Qwen/Qwen2.5-3B-Instruct\ntask: ledger\nload: {unsloth: true, fou
     "memory, unsloth, missing",
     [
         (15, "2026.10.9", ""),
-        (15, None, 'pip install "motif_lib[gpu]"'),
+        (15, None, f"Unsloth is not installed: {install('gpu')}"),
         (2, "2026.10.9", "about 2.8 GiB of GPU memory"),
     ],
 )
@@ -154,8 +165,8 @@ def test_facts_of_this_machine(monkeypatch, tmp_path):
     assert facts.packages["motif_lib"] and facts.packages["torch"] and facts.pins["trl"] == "1.14.2"
     assert facts.cores >= 1 and facts.memory > 2**20 and facts.disk > 0 and not facts.online
     assert facts.data == {"gsm8k_test.jsonl"}
-    assert any(need.startswith("ipywidgets") for need in machine.bounds())
-    assert not any(need.startswith(("unsloth", "pytest")) for need in machine.bounds())
+    assert any(need.startswith("ipywidgets") for need in machine.needs("notebook"))
+    assert not any(need.startswith(("unsloth", "pytest")) for need in machine.needs("notebook"))
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ def test_errors_of_unsloth_become_one_line(unsloth, monkeypatch):
     "cuda, asked, message",
     [
         (False, {"unsloth": True}, "needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu"),
-        (True, {"unsloth": True}, r'Unsloth is not installed: pip install "motif_lib\[gpu\]"'),
+        (True, {"unsloth": True}, "Unsloth is not installed: pip install "),
         (True, {"four_bit": True}, "four_bit=True needs unsloth=True"),
         (True, {"fast_inference": True}, "fast_inference=True needs unsloth=True"),
     ],
@@ -231,7 +231,8 @@ train_run(Recipe("motif-tiny", "ledger", questions=8, load={"unsloth": True}), P
 
 def test_too_late_is_an_error(tmp_path):
     result = run_with_a_stand_in(tmp_path, "import trl\nfrom motif_lib import load_model\nload_model(unsloth=True)")
-    assert "trl was imported before Unsloth: call load_model first" in result.stderr and not result.stdout
+    assert "trl was imported before Unsloth: Unsloth patches it; restart the session" in result.stderr
+    assert not result.stdout
 
 
 @pytest.fixture(scope="module")

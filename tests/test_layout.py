@@ -7,7 +7,7 @@ import motif_lib
 
 PACKAGE = Path(motif_lib.__file__).parent
 ORDER = [
-    "files records protocol grpo show",
+    "files runtime records protocol grpo show",
     "carry verify models",
     "tasks samplers",
     "rounds checks",

@@ -8,7 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from motif_lib.classroom import build_notebooks
 from motif_lib.classroom.build_notebooks import read_source
+from motif_lib.classroom.workbook import MINUTES, PREPARE, badges, first_cell
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -65,20 +67,32 @@ def test_notebook(path):
     assert not faults(nbformat.read(path, as_version=4), read_source(path.with_suffix(".py")))
 
 
-INSTALL = """import importlib.util
-import subprocess
-import sys
-
-if importlib.util.find_spec("motif_lib") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "motif_lib"], check=True)
-"""
-
-
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
-def test_the_first_cell_installs_what_is_missing_and_nothing_else(path):
+def test_every_notebook_begins_with_the_same_cell(path):
     """A hosted runtime keeps its own torch and its own ipywidgets: so not the extra `notebook`, and no upgrade."""
     first = next(cell for cell in read_source(path).cells if cell.cell_type == "code")
-    assert f"{first.source}\n".startswith(INSTALL)
+    assert first.source == first_cell() and "pip" not in path.read_text(encoding="utf-8")
+
+
+def test_an_address_is_written_into_the_notebook(tmp_path, monkeypatch):
+    address = "git+https://github.com/someone/motif@v1"
+    monkeypatch.setattr(build_notebooks, "first_cell", lambda: first_cell(address))
+    monkeypatch.setattr(build_notebooks, "badges", lambda name: badges(name, address))
+    (tmp_path / "00_x.py").write_text(f"# %% [markdown]\n# # Title\n#\n# Words.\n# %%\n{PREPARE}\n", encoding="utf-8")
+    title, first = read_source(tmp_path / "00_x.py").cells
+    assert f'"motif_lib @ {address}"' in first.source
+    assert re.fullmatch(r"# Title\n\n\[Open in Colab\]\(\S+/00_x.ipynb\) .*\n\nWords.", title.source)
+
+
+def test_the_minutes_are_the_same_everywhere():
+    """In the package, near the top of each notebook, and in the README's table."""
+    stated = {}
+    for path in FOLDER.glob("*.py"):
+        stated[path.stem] = int(re.search(r"\b(\d+) minutes? on two CPU cores", path.read_text(encoding="utf-8"))[1])
+    table = dict(
+        re.findall(r"\| `(0\d_\w+)` \|.*\| (\d+) \|", (FOLDER.parent / "README.md").read_text(encoding="utf-8"))
+    )
+    assert stated == MINUTES == {name: int(minutes) for name, minutes in table.items()}
 
 
 GOOD = """# %% [markdown]

@@ -124,7 +124,7 @@ def test_recipes_are_found_by_name_and_checked(tmp_path):
 
 
 def test_a_run_does_not_go_on_with_other_questions(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_train_to_the_end", lambda trainer: pytest.fail("trained"))
+    monkeypatch.setattr(runs, "train_to_the_end", lambda trainer: pytest.fail("trained"))
     with pytest.raises(pytest.fail.Exception):
         runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
     (tmp_path / "run" / "checkpoint-2").mkdir()

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motif_lib.classroom.workbook import PREPARE, badges, first_cell
 from motif_lib.files import write_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ Sanitize = Callable[[str], str]
 
 
 def read_source(path: Path) -> NotebookNode:
-    """A py:percent file as a notebook without outputs."""
+    """A py:percent file as a notebook without outputs; where the package comes from is written in here."""
     import jupytext
 
     notebook = jupytext.read(path)
@@ -51,6 +52,10 @@ def read_source(path: Path) -> NotebookNode:
     )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
+        if cell.source == PREPARE:
+            cell.source = first_cell()
+    if links := badges(path.stem):
+        notebook.cells[0].source = notebook.cells[0].source.replace("\n", f"\n\n{links}\n", 1)
     return notebook
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from motif_lib.files import PACKAGE
-from motif_lib.machine.facts import Facts, Gpu, bounds, look, normalised
+from motif_lib.machine.facts import Facts, Gpu, look, normalised
 from motif_lib.models.memory import PRESETS, to_load
 from motif_lib.models.unsloth import INSTALL
+from motif_lib.runtime import Conflict, conflicts, install, needs
 from motif_lib.show.tables import Table
 from motif_lib.studies.recorded import RECORDED
 from motif_lib.training.recipe import FOLDER, Recipe, load_recipe
@@ -64,13 +65,20 @@ def _table(title: str, column: str, findings: tuple[Finding, ...]) -> Table:
 
 def examine() -> Diagnosis:
     """Look at this machine and judge what will run. As the last line of a notebook cell it shows two tables."""
-    return judge(look(), bounds())
+    return judge(look(), needs("notebook"))
 
 
-def judge(facts: Facts, needs: list[str]) -> Diagnosis:
-    """Facts and requirements (`bounds()`) to findings."""
-    machine = (*_machine(facts), *_packages(facts, needs))
-    return Diagnosis(machine, (*_recipes(facts), *_notebooks(facts)))
+def judge(facts: Facts, requirements: list[str]) -> Diagnosis:
+    """Facts and requirements (`runtime.needs`) to findings."""
+    broken = _conflicts(facts)
+    machine = (*_machine(facts), *_packages(facts, requirements, broken))
+    return Diagnosis(machine, (*_recipes(facts, broken), *_notebooks(facts, broken)))
+
+
+def _conflicts(facts: Facts) -> dict[str, Conflict]:
+    """What is known to break, by package; the order of imports counts where Unsloth can be used."""
+    unsloth = bool(facts.gpu and facts.gpu.usable and facts.packages.get("unsloth"))
+    return {found.package: found for found in conflicts(facts.packages, facts.imported, unsloth)}
 
 
 def _machine(facts: Facts) -> Iterator[Finding]:
@@ -99,29 +107,33 @@ def _gpu(gpu: Gpu | None) -> Finding:
     return _limit("GPU", found, gpu.usable, fix, worst="note")
 
 
-def _packages(facts: Facts, needs: list[str]) -> Iterator[Finding]:
-    """Installed versions against the bounds, then against the pins."""
+def _packages(facts: Facts, requirements: list[str], broken: dict[str, Conflict]) -> Iterator[Finding]:
+    """Known conflicts, then installed versions against the bounds, then against the pins."""
     from packaging.requirements import Requirement
 
-    for need in map(Requirement, needs):
+    for name, conflict in broken.items():
+        yield Finding(name, conflict.found, "problem", f"{conflict.reason}; {conflict.remedy}")
+    for need in map(Requirement, requirements):
+        if need.name in broken:
+            continue
         extra = need.marker is not None
         found = facts.packages.get(need.name)
-        install = f'pip install {"-c constraints.txt " if facts.pins else ""}"{need.name}{need.specifier}"'
+        command = f'pip install {"-c constraints.txt " if facts.pins else ""}"{need.name}{need.specifier}"'
         if found is None:
-            yield Finding(need.name, "missing", "note" if extra else "problem", install)
+            yield Finding(need.name, "missing", "note" if extra else "problem", command)
         elif not need.specifier.contains(found, prereleases=True):
-            yield Finding(need.name, found, "problem", install)
+            yield Finding(need.name, found, "problem", command)
         elif (pin := facts.pins.get(normalised(need.name))) not in (None, found.partition("+")[0]):
             yield Finding(need.name, found, "note", f"within its bounds; tested with {pin}")
         else:
             yield Finding(need.name, found, "ok")
 
 
-def _recipes(facts: Facts) -> Iterator[Finding]:
-    """The recipes of the package: does model, task and device exist here?"""
+def _recipes(facts: Facts, broken: dict[str, Conflict]) -> Iterator[Finding]:
+    """The recipes of the package: does model, task and device exist here, and can the packages train?"""
     for path in sorted(FOLDER.glob("*.yaml")):
         recipe = load_recipe(path)
-        missing = [*_missing(recipe.model, recipe.task, facts), *_device(recipe, facts)]
+        missing = [*map(str, broken.values()), *_missing(recipe.model, recipe.task, facts), *_device(recipe, facts)]
         needs = f"{recipe.model}, {recipe.task}{'' if recipe.train.get('use_cpu') else ', GPU'}"
         yield Finding(f"recipe {path.stem}", needs, "does not run" if missing else "runs", "; ".join(missing))
 
@@ -156,14 +168,16 @@ def _device(recipe: Recipe, facts: Facts) -> Iterator[str]:
         yield f"Unsloth is not installed: {INSTALL}"
 
 
-def _notebooks(facts: Facts) -> Iterator[Finding]:
+def _notebooks(facts: Facts, broken: dict[str, Conflict]) -> Iterator[Finding]:
     """The notebooks here or in the clone; each of them runs on a CPU."""
     tools = [name for name in ("ipykernel", "ipywidgets") if facts.packages.get(name) is None]
     found = find_notebooks()
     if not found:
         yield Finding("notebooks", "CPU", "does not run", "none here: start in the folder that holds notebooks/")
     for path in found:
-        missing = [f"install {', '.join(tools)}: pip install motif_lib[notebook]"] if tools else []
+        missing = list(map(str, broken.values()))
+        if tools:
+            missing.append(f"install {', '.join(tools)}: {install('notebook')}")
         if "motif_lib.studies.recorded" in path.read_text(encoding="utf-8") and not RECORDED.exists():
             missing.append("recorded runs are not in this installation: take the newest version of the package")
         yield Finding(f"notebook {path.stem}", "CPU", "does not run" if missing else "runs", "; ".join(missing))

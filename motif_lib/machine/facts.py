@@ -10,10 +10,10 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from motif_lib.files import PACKAGE
+from motif_lib.runtime import WATCHED, host, in_memory, installed, needs
 
 HUB = ("huggingface.co", 443)
 GPU_PACKAGES = ("unsloth", "bitsandbytes")  # the extra `gpu`: none of it is needed on a CPU
@@ -36,6 +36,7 @@ class Facts:
     host: str = "local"
     python: str = "3.11.0"
     packages: dict[str, str | None] = field(default_factory=dict)
+    imported: dict[str, str] = field(default_factory=dict)  # versions of what this process has in memory
     pins: dict[str, str] = field(default_factory=dict)
     cores: int = 2
     memory: int = 8 * 2**30
@@ -46,25 +47,17 @@ class Facts:
     data: frozenset[str] = frozenset()  # file names in the folder MOTIF_DATA
 
 
-def bounds() -> list[str]:
-    """What the installed package requires, with its `notebook` extra."""
-    try:
-        needs = requires("motif_lib") or []
-    except PackageNotFoundError:  # a copy of the sources on the path
-        return []
-    return [need for need in needs if "extra ==" not in need or re.search(r"extra == .notebook.", need)]
-
-
 def look() -> Facts:
     """Gather the facts. Asks the network once, for at most two seconds; imports torch only where there is a GPU."""
     from packaging.requirements import Requirement
 
-    names = ["motif_lib", *(Requirement(need).name for need in bounds()), *GPU_PACKAGES]
+    names = ["motif_lib", *(Requirement(need).name for need in needs("notebook")), *GPU_PACKAGES, *WATCHED]
     data = Path(os.environ.get("MOTIF_DATA") or os.devnull)
     return Facts(
         host=host(),
         python=platform.python_version(),
-        packages={name: _version(name) for name in names},
+        packages={name: installed(name) for name in names},
+        imported=in_memory(),
         pins=pins(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory=memory(),
@@ -74,12 +67,6 @@ def look() -> Facts:
         cached=frozenset(cached()),
         data=frozenset(path.name for path in data.glob("*.jsonl")) if data.is_dir() else frozenset(),
     )
-
-
-def host() -> str:
-    """Colab, Kaggle, Binder or local, by what each sets in the environment."""
-    marks = {"Colab": "COLAB_RELEASE_TAG", "Kaggle": "KAGGLE_KERNEL_RUN_TYPE", "Binder": "BINDER_SERVICE_HOST"}
-    return next((name for name, variable in marks.items() if variable in os.environ), "local")
 
 
 def pins(file: Path = PACKAGE.parent / "constraints.txt") -> dict[str, str]:
@@ -95,7 +82,7 @@ def memory() -> int:
 
     total = psutil.virtual_memory().total
     limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text().strip() if limit.exists() else ""
+    text = limit.read_text(encoding="ascii").strip() if limit.exists() else ""
     return min(total, int(text)) if text.isdigit() else total
 
 
@@ -131,13 +118,6 @@ def cached() -> Iterator[str]:
 
     for folder in Path(HF_HUB_CACHE).glob("*s--*"):
         yield folder.name.partition("--")[2].replace("--", "/")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def normalised(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from motif_lib.files import first_line
-from motif_lib.models.load import TINY, load_tokenizer, resolve
+from motif_lib.models.load import TINY, adapter_config, load_tokenizer, read_settings, resolve
 
 SAME = 1e-3  # most that rounding in float32 may change a logit, as a share of the largest
 CARD = """---
@@ -116,7 +115,7 @@ def merged_model(whole: Any, adapter: str | Path) -> Any:
     import torch
     from peft import PeftModel
 
-    model = PeftModel.from_pretrained(whole, str(adapter), use_safetensors=True)
+    model = PeftModel.from_pretrained(whole, str(adapter), config=adapter_config(Path(adapter)), use_safetensors=True)
     check_fits(adapter, model)
     ids = torch.arange(min(32, whole.config.get_text_config().vocab_size))[None]  # (1, T)
     with torch.no_grad():
@@ -164,15 +163,6 @@ def untie(model: Any) -> None:
         inner = getattr(inner, "base_layer", getattr(inner, "original_module", inner))
         inner.weight = type(inner.weight)(inner.weight.detach().clone())
         base.config.tie_word_embeddings = base.config.get_text_config().tie_word_embeddings = False
-
-
-def read_settings(adapter: Path) -> dict[str, Any]:
-    """`adapter_config.json` of an adapter."""
-    with suppress(OSError, ValueError):
-        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
-            return settings
-    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
 
 
 def base_name(settings: dict[str, Any]) -> str:

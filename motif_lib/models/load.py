@@ -7,14 +7,18 @@ one loads on the other. An Unsloth model keeps its cache to itself: `samplers.ch
 
 from __future__ import annotations
 
+import inspect
+import json
 import warnings
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import PACKAGE, damage, first_line
 from motif_lib.models import unsloth as gpu
 from motif_lib.models.chat import prepare
+from motif_lib.runtime import check
 
 TINY = "motif-tiny"
 TINY_FOLDER = PACKAGE / "assets" / TINY
@@ -49,11 +53,13 @@ def load_model(
         max_lora_rank: rank of the largest adapter that this engine will take.
 
     Raises:
-        RuntimeError: if the weights are missing or corrupted, or do not fit, in one line that says what to change.
+        RuntimeError: if the weights are missing or corrupted, or do not fit, or a package is known to break what
+            follows, in one line that says what to change.
     """
     if (four_bit or fast_inference) and not unsloth:
         option = "four_bit" if four_bit else "fast_inference"
         raise RuntimeError(f"{option}=True needs unsloth=True, and a CUDA GPU")
+    check()
     if unsloth:
         gpu.import_unsloth()
     from safetensors import SafetensorError
@@ -111,15 +117,16 @@ def add_adapter(model: Any, folder: Path, source: str) -> Any:
         OSError: if the folder is damaged.
         ValueError: if the adapter has other layers than the model; a base of another name alone is a warning.
     """
-    from peft import PeftConfig, PeftModel
+    from peft import PeftModel
     from peft.utils import get_peft_model_state_dict, load_peft_weights
 
     if flaw := damage(folder):
         raise OSError(flaw)
-    base = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    config = adapter_config(folder)
+    base = config.base_model_name_or_path
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, in one line
-        model = PeftModel.from_pretrained(model, str(folder), use_safetensors=True)
+        model = PeftModel.from_pretrained(model, str(folder), config=config, use_safetensors=True)
     given = set(load_peft_weights(str(folder), device="cpu"))
     wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     if odd := sorted(name for name in given ^ wanted if "lora_" in name):
@@ -161,6 +168,31 @@ def lora_config(rank: int = 64, alpha: int | None = None) -> Any:
         rank: 64 in the reference code; 16 is enough for motif-tiny.
         alpha: equal to the rank in the reference code, and by default here.
     """
+    check()
     from peft import LoraConfig
 
     return LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
+
+
+def read_settings(adapter: Path) -> dict[str, Any]:
+    """`adapter_config.json` of a LoRA adapter.
+
+    Raises:
+        RuntimeError: if the folder holds none.
+    """
+    with suppress(OSError, ValueError):
+        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
+            return settings
+    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
+
+
+def adapter_config(adapter: Path) -> Any:
+    """The settings of a saved adapter, without those that are off and that an older PEFT does not know.
+
+    A newer PEFT writes all its settings; an older one warns of each that it does not know, whatever its value.
+    """
+    from peft import LoraConfig
+
+    known = inspect.signature(LoraConfig).parameters
+    return LoraConfig.from_peft_type(**{k: v for k, v in read_settings(adapter).items() if v or k in known})

@@ -8,12 +8,13 @@ steps); this file has not been run on one.
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from importlib.util import find_spec
 from typing import Any
 
-INSTALL = 'pip install "motif_lib[gpu]"'
+from motif_lib.runtime import check, install
+
+INSTALL = install("gpu")
 
 
 def has_cuda() -> bool:
@@ -23,18 +24,22 @@ def has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
+def need_cuda() -> None:
+    """Raise RuntimeError without a CUDA GPU."""
+    if not has_cuda():
+        raise RuntimeError("Unsloth needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu")
+
+
 def import_unsloth() -> None:
     """Import Unsloth, which patches trl, transformers and peft: before trl, whose trainers it replaces.
 
     Raises:
-        RuntimeError: without a CUDA GPU, without Unsloth, or too late.
+        RuntimeError: without a CUDA GPU, without Unsloth, beside packages that break it, or too late.
     """
-    if not has_cuda():
-        raise RuntimeError("Unsloth needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu")
+    need_cuda()
     if find_spec("unsloth") is None:
         raise RuntimeError(f"Unsloth is not installed: {INSTALL}")
-    if "trl" in sys.modules and "unsloth" not in sys.modules:
-        raise RuntimeError("trl was imported before Unsloth: call load_model first, or begin with `import unsloth`")
+    check(unsloth=True)
     import unsloth  # noqa: F401
 
 

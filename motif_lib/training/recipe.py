@@ -14,8 +14,9 @@ import yaml
 from motif_lib.files import PACKAGE
 from motif_lib.models import unsloth as gpu
 from motif_lib.models.identity import check_revision
-from motif_lib.models.load import load_model
+from motif_lib.models.load import load_model, with_lora
 from motif_lib.records import Question
+from motif_lib.runtime import check, prepare
 from motif_lib.training.settings import typed
 
 T = TypeVar("T")
@@ -67,14 +68,49 @@ class Recipe:
         Raises:
             ValueError: if a setting is unknown, or its value is of no use.
         """
-        settings = {**self.train, **changes}
-        if self.load.get("unsloth") and not settings.get("use_cpu"):
-            gpu.import_unsloth()  # before trl, which the next line imports
-
+        recipe = self.with_train(**changes)
+        recipe.unsloth_first()
         from motif_lib.training.config import MotifConfig
 
         with naming("`train`"):
-            return MotifConfig(output_dir=str(out), **typed(MotifConfig, settings))
+            return MotifConfig(output_dir=str(out), **typed(MotifConfig, recipe.train))
+
+    @property
+    def unsloth(self) -> bool:
+        """Whether the recipe trains through Unsloth."""
+        return bool(self.load.get("unsloth")) and not self.train.get("use_cpu")
+
+    def prepare(self) -> None:
+        """In a notebook, before other imports: install what the recipe needs, on a hosted runtime; Unsloth comes first.
+
+        Raises:
+            NotReady: as `runtime.prepare`.
+            RuntimeError: if the recipe needs a GPU and there is none.
+        """
+        if self.unsloth:
+            gpu.need_cuda()
+            prepare("gpu")
+        self.unsloth_first()
+
+    def unsloth_first(self) -> None:
+        """Import Unsloth, if the recipe asks for it: before trl and all else that it patches."""
+        check()
+        if self.unsloth:
+            gpu.import_unsloth()
+
+    def load_model(self, seed: int = 0) -> tuple[Any, Any, Any]:
+        """`(model, tokenizer, peft_config)` for `MotifTrainer`: loaded as `load` says, for an adapter of `lora_rank`.
+
+        Args:
+            seed: of the adapter's first weights: it is set here, for Unsloth draws them now and the trainer later.
+        """
+        self.unsloth_first()
+        from transformers import set_seed
+
+        set_seed(seed)
+        model, tokenizer = load_model(self.model, **self.load)
+        model, adapter = with_lora(model, self.lora_rank, seed=seed)
+        return model, tokenizer, adapter
 
     def load_questions(self, seed: int = 0) -> list[Question]:
         """The training questions.

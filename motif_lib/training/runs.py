@@ -73,7 +73,7 @@ def _train(
         record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
             try:
-                _train_to_the_end(trainer)
+                train_to_the_end(trainer)
                 return _finish(trainer, out)
             except (MemoryError, RuntimeError) as error:
                 recipe = halved(recipe, trainer, error)
@@ -108,8 +108,11 @@ def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
     return recipe.with_train(per_device_train_batch_size=size // 2, **changes)
 
 
-def _train_to_the_end(trainer: Any) -> None:
-    """Train from the last checkpoint; from that of the last step the Trainer would take one step too many."""
+def train_to_the_end(trainer: Any) -> None:
+    """Train from the last checkpoint, if there is one, to the end.
+
+    From the checkpoint of the last step the Trainer itself would take one step too many.
+    """
     from transformers import TrainerState
 
     checkpoint = last_checkpoint(Path(trainer.args.output_dir))
@@ -155,21 +158,13 @@ def make_trainer(
     recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], title: str, carry: Carry = progress_note
 ) -> Any:
     """The `MotifTrainer` of a run."""
-    from motif_lib.models import unsloth as gpu
+    args = recipe.config(out, seed=seed, data_seed=seed)  # it imports Unsloth before what follows
+    from transformers import PrinterCallback
 
-    if recipe.load.get("unsloth"):
-        gpu.import_unsloth()  # before all that follows
-
-    from transformers import PrinterCallback, set_seed
-
-    from motif_lib.models.load import load_model, with_lora
     from motif_lib.training.callbacks import ProgressLine
     from motif_lib.training.trainer import MotifTrainer
 
-    args = recipe.config(out, seed=seed, data_seed=seed)
-    set_seed(seed)  # the adapter's first weights are drawn while the trainer is made
-    model, tokenizer = load_model(recipe.model, **recipe.load)
-    model, adapter = with_lora(model, recipe.lora_rank, seed=seed)
+    model, tokenizer, adapter = recipe.load_model(seed)
     with naming("`train`"):
         trainer = MotifTrainer(
             model=model,
