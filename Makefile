@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-r
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 
-test: .venv/test.done .venv/browser.done
+test: .venv/test.done .venv/browser.done .venv/unsloth.done
 	$(PYTEST) tests
 	$(NOTEBOOK_ENV) $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
@@ -72,6 +72,12 @@ clean:
 
 .venv/dev.done: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) -e ".[dev]"
+	touch $@
+
+# The real Unsloth, for tests/unsloth_cpu: 75 MB, and none of what it would bring along for a GPU.
+.venv/unsloth.done: .venv/test.done
+	@$(PIP) --no-deps unsloth==2026.10.9 unsloth_zoo==2026.10.9 bitsandbytes==0.50.2 || \
+	  echo "Unsloth does not install here: tests/unsloth_cpu will be skipped."
 	touch $@
 
 # A Chromium for the widget tests: Debian's, where this user may install it; without one those tests are skipped.

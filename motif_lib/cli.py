@@ -69,6 +69,8 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, ty
 def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
     """Train by a recipe: a name such as `cpu`, or the path of a YAML file.
 
+    In one process; for several GPUs or machines docs/several_gpus.md has a script for torchrun and accelerate.
+
     Example: motif train cpu --out runs/mine
     """
     from motif_lib.training.recipe import load_recipe

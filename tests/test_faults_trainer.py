@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import signal
+from types import SimpleNamespace
 
 import pytest
+import torch
 from test_trainer import QUESTIONS, settings
 
 from motif_lib.files import SEAL, damage
 from motif_lib.models.load import lora_config
+from motif_lib.training.callbacks import StopOnNaN
 from motif_lib.training.trainer import MotifTrainer
 
 pytestmark = pytest.mark.slow
@@ -83,3 +86,17 @@ def test_going_on_passes_over_a_damaged_checkpoint_to_the_same_bits(make, tmp_pa
     make().train(resume_from_checkpoint=True)
     assert "checkpoint-3: adapter_model.safetensors is missing or was changed" in capsys.readouterr().out
     assert (weights.read_bytes(), traces.read_bytes()) == whole
+
+
+def test_float16_may_skip_steps_but_not_all_of_them(random_model):
+    """The scaler of the loss skips a step whose gradients are infinite and halves its scale."""
+    callback, args, state = StopOnNaN(), SimpleNamespace(fp16=True), SimpleNamespace(global_step=3)
+
+    def step(gradient):
+        random_model.lm_head.weight.grad = torch.full_like(random_model.lm_head.weight, gradient)
+        callback.on_pre_optimizer_step(args, state, None, model=random_model)
+
+    for gradient in [float("inf")] * 19 + [1.0] + [float("nan")] * 19:
+        step(gradient)
+    with pytest.raises(FloatingPointError, match="^20 steps in a row gave gradients beyond float16: lower"):
+        step(float("nan"))

@@ -37,6 +37,7 @@ def unsloth(monkeypatch, random_model, tokenizer):
         @staticmethod
         def from_pretrained(**kwargs):
             calls["from_pretrained"] = kwargs
+            random_model.config.quantization_config = {} if kwargs["load_in_4bit"] else None
             return random_model, tokenizer
 
         @staticmethod
@@ -90,7 +91,7 @@ def test_vllm_comes_with_the_model_where_it_is_installed(unsloth, monkeypatch):
         (False, True, False, "full_attention", ["generate", "local", "graph"]),
         (True, True, False, "full_attention", ["generate", "graph"]),
         (True, True, True, "full_attention", ["generate", "graph", "vllm"]),
-        (False, True, False, "sliding_attention", ["generate", "local"]),
+        (False, True, False, "sliding_attention", ["generate"]),
     ],
 )
 def test_the_sampler_that_suits_is_the_last(
@@ -108,14 +109,20 @@ def test_the_sampler_that_suits_is_the_last(
         make_sampler(random_model, tokenizer, 8, kind="fast")
 
 
-@pytest.mark.parametrize("change", [{"rope_parameters": {"rope_type": "dynamic"}}, {"model_type": "mixtral"}])
-def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change):
+@pytest.mark.parametrize(
+    "change, left",
+    [
+        ({"rope_parameters": {"rope_type": "dynamic"}}, ["generate"]),
+        ({"model_type": "mixtral"}, ["generate", "local"]),
+    ],
+)
+def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change, left):
     """As a CUDA graph: it would fail at the first reply."""
     monkeypatch.setattr(choice, "on_cuda", lambda model: True)
     assert available_samplers(random_model)[-1] == "graph"
     for name, value in change.items():
         setattr(random_model.config, name, value)
-    assert available_samplers(random_model) == ["generate", "local"]
+    assert available_samplers(random_model) == left
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
@@ -147,10 +154,52 @@ def test_generate_leaves_an_unsloth_model_in_training(random_model, tokenizer):
 
 
 def test_a_model_gives_logits_after_a_loss_that_ran_out_of_memory(unsloth, monkeypatch):
-    """Unsloth asks for hidden states by an environment variable, and takes it back only if the loss succeeds."""
+    """Unsloth's loss asks for hidden states by an environment variable: what kills it may leave it set."""
     monkeypatch.setenv("UNSLOTH_RETURN_HIDDEN_STATES", "1")
     load_model(unsloth=True)
     assert "UNSLOTH_RETURN_HIDDEN_STATES" not in os.environ
+
+
+def test_four_bit_is_not_quietly_16_bit(unsloth, monkeypatch, random_model, tokenizer):
+    """Where bitsandbytes is missing or broken, Unsloth prints a line and loads in 16-bit."""
+    monkeypatch.setattr(
+        sys.modules["unsloth"].FastLanguageModel, "from_pretrained", lambda **kwargs: (random_model, tokenizer)
+    )
+    with pytest.raises(
+        RuntimeError, match="bitsandbytes is missing or broken, so there is no 4-bit: pip install"
+    ) as error:
+        load_model(unsloth=True, four_bit=True)
+    assert "\n" not in str(error.value)
+
+
+def test_generate_has_one_limit(unsloth, random_model):
+    """Unsloth sets a second one, and `generate` would warn at every call."""
+    random_model.generation_config.max_length = 320
+    model, _ = load_model(unsloth=True)
+    assert model.generation_config.max_length is None
+
+
+@pytest.mark.parametrize("given", [None, "elsewhere"])
+def test_what_unsloth_generates_is_kept_out_of_the_working_folder(unsloth, monkeypatch, tmp_path, given):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "trl", raising=False)
+    monkeypatch.setenv("UNSLOTH_COMPILE_LOCATION", given or "")
+    if given is None:
+        monkeypatch.delenv("UNSLOTH_COMPILE_LOCATION")
+    load_model(unsloth=True)
+    assert os.environ["UNSLOTH_COMPILE_LOCATION"] == (given or str(tmp_path / "motif_lib" / "unsloth_compiled_cache"))
+
+
+def test_a_trainer_of_unsloth_refuses_a_plain_model(random_model):
+    class UnslothGRPOTrainer: ...
+
+    class GRPOTrainer: ...
+
+    with pytest.raises(RuntimeError, match=r"this process has imported Unsloth, .* start Python \(the kernel\) anew$"):
+        gpu.check_trains(UnslothGRPOTrainer, random_model)
+    gpu.check_trains(GRPOTrainer, random_model)
+    random_model.for_training = lambda: None
+    gpu.check_trains(UnslothGRPOTrainer, random_model)
 
 
 def test_a_plain_model_gets_its_adapter_from_the_trainer(random_model, tokenizer):
@@ -237,13 +286,14 @@ def test_too_late_is_an_error(tmp_path):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The pinned Unsloth as a file, from the package index: it cannot be imported without a GPU."""
+    """The pinned Unsloth as a file, from the package index: to be read, not imported, in this process."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = ["-m", "pip", "download", "-q", "--retries", "0", "--no-deps", "-d", str(folder), f"unsloth=={UNSLOTH}"]
-    result = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
+    command = ["-m", "pip", "download", "-q", "--retries", "0", "--no-deps", "-d", str(folder)]
+    pinned = [f"unsloth=={UNSLOTH}", f"unsloth_zoo=={UNSLOTH}"]
+    result = subprocess.run([sys.executable, *command, *pinned], capture_output=True, text=True, timeout=300)
     if result.returncode:
         pytest.skip(f"pip cannot have unsloth=={UNSLOTH}: {(result.stderr.strip().splitlines() or ['no reason'])[-1]}")
-    return next(folder.glob("*.whl"))
+    return next(folder.glob("unsloth-*.whl"))
 
 
 def parameters(wheel: Path, file: str, owner: str, function: str) -> set[str]:
@@ -265,16 +315,19 @@ def test_every_keyword_for_unsloth_is_in_the_pinned_wheel(unsloth, wheel):
 
 
 @pytest.mark.slow
-def test_the_tested_versions_suit_the_pinned_unsloth(wheel):
-    files = zipfile.ZipFile(wheel)
-    (metadata,) = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
-    asked = [Requirement(text) for text in Parser().parsestr(files.read(metadata).decode()).get_all("Requires-Dist")]
+def test_the_gpu_extra_installs_with_the_constraints(wheel):
+    """What Unsloth and its second half ask for, held against the pins: pip would find no solution."""
+    asked = []
+    for file in wheel.parent.glob("*.whl"):
+        files = zipfile.ZipFile(file)
+        (metadata,) = [name for name in files.namelist() if name.endswith(".dist-info/METADATA")]
+        found = Parser().parsestr(files.read(metadata).decode()).get_all("Requires-Dist")
+        asked += [need for need in map(Requirement, found) if not need.marker or need.marker.evaluate({"extra": ""})]
     lines = (Path(__file__).parents[1] / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if "==" in line)
-    shared = {r.name: r.specifier for r in asked if not r.marker and r.name in pins}
-    assert shared.keys() >= {"trl", "transformers", "peft", "datasets", "accelerate"}
-    # It asks for a certifi newer than any that the package index had when the versions were pinned.
-    assert {name for name, asks in shared.items() if not asks.contains(pins[name])} <= {"certifi"}
+    shared = [need for need in asked if need.name in pins]
+    assert {need.name for need in shared} >= {"trl", "transformers", "peft", "datasets", "accelerate", "certifi"}
+    assert [str(need) for need in shared if not need.specifier.contains(pins[need.name])] == []
 
 
 def test_the_methods_of_trl_that_are_overridden_are_there():
@@ -287,7 +340,7 @@ def test_the_methods_of_trl_that_are_overridden_are_there():
 
 
 def test_the_trainer_samples_from_an_unsloth_model_by_generate(random_model, tokenizer, tmp_path):
-    """Unsloth's forward pass drops an empty cache and fills none: LocalSampler would decode without the prompt."""
+    """Unsloth's forward pass does not take the cache of LocalSampler."""
     from motif_lib.records import Question
     from motif_lib.training.config import MotifConfig
     from motif_lib.training.trainer import MotifTrainer

@@ -9,7 +9,7 @@ import torch
 
 from motif_lib.models.load import load_model
 from motif_lib.protocol import messages
-from motif_lib.samplers import fixed
+from motif_lib.samplers import cuda_graphs
 from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.tasks import load_task
@@ -36,8 +36,8 @@ def test_graphs_answer_as_the_plain_sampler_does(parts):
 
 def test_nothing_is_recorded_after_the_warm_up(parts, monkeypatch):
     """20 steps with prompts of varying numbers and lengths, twice."""
-    recorded, record = [], fixed.record
-    monkeypatch.setattr(fixed, "record", lambda run, pool: recorded.append(run) or record(run, pool))
+    recorded, record = [], cuda_graphs.record
+    monkeypatch.setattr(cuda_graphs, "record", lambda run, pool: recorded.append(run) or record(run, pool))
     sampler = GraphSampler(*parts, 60)
     steps = [[messages("Ann has 3 eggs. " * (1 + i % 9), 1, 3)] * (1 + 7 * i % 64) for i in range(20)]
     for chats in steps:

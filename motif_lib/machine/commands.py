@@ -1,4 +1,4 @@
-"""The commands `motif bench` and `motif doctor`."""
+"""The commands `motif bench`, `motif doctor` and `motif gpu-day`."""
 
 from __future__ import annotations
 
@@ -40,3 +40,22 @@ def doctor():
     found = examine()
     print(*found.tables(), sep="\n")
     raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command("gpu-day")
+def gpu_day(
+    out: Annotated[Path, typer.Option(help="Folder of the results; a day that was stopped in it goes on.")] = Path(
+        "runs/gpu-day"
+    ),
+    small: Annotated[bool, typer.Option(help="Sizes for a CPU, to see that all of it works.")] = False,
+    carry: Annotated[bool, typer.Option(help="Only say what a machine without a network needs.")] = False,
+):
+    """Run all that a GPU has to show, in the order of its worth, and write one table.
+
+    Example: motif gpu-day --out runs/gpu-day
+    """
+    from rich import print
+
+    from motif_lib.machine import gpu_day as day
+
+    print(day.carry() if carry else day.run_gpu_day(out, small))

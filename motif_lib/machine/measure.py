@@ -14,6 +14,7 @@ from motif_lib.models.memory import Shape
 
 REPEATS = 3  # the median is reported
 LOOP_SECONDS = 20.0  # the one-by-one loop stops after this many
+LOOP_PROMPTS = 64  # or when these are answered
 COPY_BYTES = 2**28  # copied to measure the bandwidth: larger than any processor's cache
 
 
@@ -46,7 +47,7 @@ def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> 
         floor = batch * bandwidth / (bytes_read(model) + batch * held * per_token)
         return Speed(way, batch, tokens_per_second, floor)
 
-    loop = one_by_one(trainer.policy, own, prompts[: min(batches)])
+    loop = one_by_one(trainer.policy, own, prompts[:LOOP_PROMPTS])
     speeds = [speed("one at a time, as the reference", trainer.policy, 1, loop)]
     for sampler in samplers(trainer):
         sampler.sample_ids(prompts[: min(batches)])  # to warm up

@@ -1,8 +1,8 @@
 """The Unsloth side of `models`: everything that needs a CUDA GPU, and nothing that works without one.
 
-What could be checked without a GPU is checked: the order of imports, the arguments against the signatures of the pinned
-wheel, the messages. The calls themselves were seen to work on an H100 with other scripts (16-bit and 4-bit, LoRA, GRPO
-steps); this file has not been run on one.
+`tests/unsloth_cpu` runs all of it but vLLM through the real Unsloth, on a CPU with stand-ins for what only CUDA has.
+The same calls were seen to work on an H100 with other scripts (16-bit and 4-bit, LoRA, GRPO steps); this file has not
+been run on a GPU.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from motif_lib.runtime import check, install
@@ -40,6 +41,9 @@ def import_unsloth() -> None:
     if find_spec("unsloth") is None:
         raise RuntimeError(f"Unsloth is not installed: {INSTALL}")
     check(unsloth=True)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # Unsloth writes the trainers that it generates into the working folder, unless it is told of another.
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache / "motif_lib" / "unsloth_compiled_cache"))
     import unsloth  # noqa: F401
 
 
@@ -52,14 +56,14 @@ def load(
     `revision` takes none. `window` is cut to what the model was made for.
 
     Raises:
-        RuntimeError: if vLLM is wanted and missing, or the model does not fit.
+        RuntimeError: if vLLM or 4-bit is wanted and cannot be had, or the model does not fit.
     """
     from transformers import AutoConfig
     from unsloth import FastLanguageModel
 
     if fast_inference and find_spec("vllm") is None:  # Unsloth would go on without it
         raise RuntimeError("fast_inference needs vLLM: pip install vllm, or leave it out")
-    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a loss out of memory leaves it set: no logits from then on
+    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a loss that was killed leaves it set: no logits from then on
     config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     check_memory(source, config, four_bit)
     model, tokenizer = FastLanguageModel.from_pretrained(
@@ -75,6 +79,9 @@ def load(
         max_lora_rank=max_lora_rank,
         trust_remote_code=False,
     )
+    if four_bit and getattr(model.config, "quantization_config", None) is None:  # Unsloth has gone on in 16-bit
+        raise RuntimeError(f"bitsandbytes is missing or broken, so there is no 4-bit: {INSTALL}, or four_bit=False")
+    model.generation_config.max_length = None  # Unsloth sets it, and `generate` would warn at every call
     model.loaded_by_unsloth = True
     tokenizer.padding_side = "left"
     return model, tokenizer
@@ -83,6 +90,15 @@ def load(
 def is_unsloth(model: Any) -> bool:
     """Did `load` make this model? True also of a PEFT model around it."""
     return getattr(model, "loaded_by_unsloth", False)
+
+
+def check_trains(trainer: type, model: Any) -> None:
+    """Raise a RuntimeError if Unsloth made the trainer but not the model: it would train all of its weights."""
+    if trainer.__name__.startswith("Unsloth") and not hasattr(model, "for_training"):
+        raise RuntimeError(
+            "this process has imported Unsloth, whose trainers take only models that it loaded: load the model with "
+            "unsloth=True, or start Python (the kernel) anew"
+        )
 
 
 def attach_lora(model: Any, rank: int, alpha: int, targets: list[str], seed: int) -> Any:

@@ -1,7 +1,7 @@
 """Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, and at home everywhere.
 
 It is for models with a cache of their own making: sliding windows, recurrent layers, and those that Unsloth loads,
-whose forward pass takes a cache but does not fill it.
+whose forward pass does not take another's.
 """
 
 from __future__ import annotations

@@ -24,8 +24,11 @@ def load_sampler(
     """A batched sampler of a model by name; `load` as in `load_model`."""
     model, tokenizer = load_model(name, adapter, **load)
     from motif_lib.samplers.choose import make_sampler  # it imports Transformers, which Unsloth patches first
+    from motif_lib.samplers.coherence import check_coherence
 
-    return make_sampler(model, tokenizer, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
+    sampler = make_sampler(model, tokenizer, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
+    check_coherence(sampler, model)
+    return sampler
 
 
 def open_sampler(

@@ -56,16 +56,25 @@ class SealCheckpoints(TrainerCallback):
 class StopOnNaN(TrainerCallback):
     """Stops before a NaN or infinite gradient reaches the weights, and so before it reaches a checkpoint.
 
-    The Trainer would clip it, apply it and save it. With `fp16` the gradient scaler skips such steps by itself.
+    The Trainer would clip it, apply it and save it. With `fp16` the gradient scaler skips such steps by itself and
+    halves its scale; but where no scale helps it would skip them all, which looks like a training.
     """
+
+    MOST_SKIPPED = 20  # the scaler begins at 2^16: by then its scale is below 1
+
+    def __init__(self) -> None:
+        self.skipped = 0
 
     def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs: Any) -> None:
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        if not args.fp16 and not all(gradient.isfinite().all() for gradient in gradients):
-            raise FloatingPointError(
-                f"the loss of step {state.global_step + 1} gave a NaN or infinite gradient: lower learning_rate, or "
-                "reload the weights"
-            )
+        finite = all(gradient.isfinite().all() for gradient in gradients)
+        self.skipped = 0 if finite else self.skipped + 1
+        advice = "lower learning_rate, or reload the weights"
+        if self.skipped and not args.fp16:
+            step = state.global_step + 1
+            raise FloatingPointError(f"the loss of step {step} gave a NaN or infinite gradient: {advice}")
+        if self.skipped == self.MOST_SKIPPED:
+            raise FloatingPointError(f"{self.skipped} steps in a row gave gradients beyond float16: {advice}")
 
 
 class ProgressLine(TrainerCallback):

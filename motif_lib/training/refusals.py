@@ -57,6 +57,12 @@ def check_vllm(args: Any) -> None:
     )
 
 
+def check_precision(args: Any, asked: tuple[bool, bool]) -> None:
+    """Raise a ValueError if Unsloth's trainer has taken another precision: a recipe would not say what ran."""
+    if (args.bf16, args.fp16) != asked:
+        raise ValueError(f"Unsloth trains this model with bf16={args.bf16} and fp16={args.fp16}: set them so")
+
+
 def check_arguments(model: Any, peft_config: Any = None, **given: Any) -> None:
     """Refuse arguments of `GRPOTrainer` that only the trained round would follow, and a model that stays as it is."""
     for name in ("tools", "environment_factory", "rollout_func"):

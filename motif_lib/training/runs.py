@@ -42,7 +42,10 @@ def train_run(
             that the run was begun with.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise RuntimeError("a run folder is written by one process: for several, launch a script with MotifTrainer")
+        raise RuntimeError(
+            "a run folder is written by one process; docs/several_gpus.md has a script for several: torchrun "
+            f"--nproc-per-node {os.environ['WORLD_SIZE']} train_many.py RECIPE FOLDER"
+        )
     out, other = Path(out), {} if carry is progress_note else {"carry": name_of(carry)}
     settings = {"recipe": asdict(recipe), "seed": seed, **other}
     check_settings(out, settings)
@@ -65,6 +68,7 @@ def _train(
 ) -> bool:
     """Train, and once more with half the batch as long as memory runs out. A folder is claimed once a trainer stands:
     before that, a mistake in the recipe leaves nothing behind that would refuse the mended one."""
+    from motif_lib.samplers.coherence import check_coherence
     from motif_lib.samplers.out_of_memory import free_memory
 
     while True:
@@ -72,6 +76,7 @@ def _train(
         open_run(out, settings)
         record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
+            check_coherence(trainer.sampler, trainer.policy)
             try:
                 train_to_the_end(trainer)
                 return _finish(trainer, out)

@@ -28,6 +28,7 @@ from trl import GRPOTrainer
 from motif_lib import records
 from motif_lib.carry import Carry, capped, progress_note
 from motif_lib.credit import roll_in
+from motif_lib.models.unsloth import check_trains
 from motif_lib.records import Question, Trace
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
@@ -38,7 +39,7 @@ from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopO
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.inputs import Row, as_dataset, as_list, to_dataset
-from motif_lib.training.refusals import check_arguments, check_evaluation, check_trainer
+from motif_lib.training.refusals import check_arguments, check_evaluation, check_precision, check_trainer
 
 __all__ = ["MotifTrainer", "to_dataset"]
 
@@ -73,7 +74,9 @@ class MotifTrainer(GRPOTrainer):
         eval_dataset: Any = None,
         **kwargs: Any,
     ):
+        check_trains(GRPOTrainer, model)
         check_arguments(model, **kwargs)
+        precision = args.bf16, args.fp16
         self.stop = boxed if args.early_stop else None
         self.interrupt = StopOnInterrupt()
         if judges := as_list(kwargs.pop("reward_processing_classes", None)):
@@ -87,6 +90,7 @@ class MotifTrainer(GRPOTrainer):
             callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
             **kwargs,
         )
+        check_precision(args, precision)
         check_trainer(self)
         self.sampler = self._make_sampler()
         self.later_sampler = self.sampler.at(
