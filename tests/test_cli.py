@@ -138,7 +138,7 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
     """The folder of one adapter is refused to another, and to the model without one; a pin reaches `load_model`."""
     asked = []
 
-    def load_sampler(model, adapter, budget, temperature, revision):
+    def load_sampler(model, adapter, budget, temperature, chat_template_kwargs, revision):
         asked.append(revision)
         return ScriptedSampler(lambda chat: "<answer>\\boxed{1}</answer>")
 

@@ -94,6 +94,7 @@ CALLED = {
     "ablate": {"studies.ablate.run_ablation": None},
     "eval": {"tasks.load_task": [], "samplers.open.load_sampler": None, "evaluate.evaluate": "the report"},
     "think": {"samplers.open.load_sampler": Mock(), "rounds.think": [TRAJECTORY]},
+    "gpu-day": {"machine.gpu_day.run_gpu_day": "the table"},
     "export": {"models.export.merge": None},
     "bench": {"machine.bench.run_bench": Mock(tables=lambda: ["the table"])},
     "doctor": {"machine.doctor.examine": Diagnosis((), ())},

@@ -175,7 +175,7 @@ def test_a_mistake_leaves_a_folder_that_takes_the_mended_recipe(recipe, tmp_path
         except (ValueError, RuntimeError) as error:
             wrong += [f"{what}: {error}"] * ("\n" in str(error))
         with monkeypatch.context() as patch:
-            patch.setattr(runs, "_train_to_the_end", lambda trainer: begun.append(trainer) or 1 / 0)
+            patch.setattr(runs, "train_to_the_end", lambda trainer: begun.append(trainer) or 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 runs.train_run(recipe, out, questions=QUESTIONS)
     assert not wrong and len(begun) == len(MISTAKES), "\n".join(wrong)

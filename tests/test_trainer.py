@@ -289,4 +289,6 @@ def test_a_generation_may_be_larger_than_a_step(make, tokenizer):
 
 def test_the_dataset_is_in_trls_schema():
     row = to_dataset(QUESTIONS, 3)[0]
-    assert set(row) == {"prompt", "question", "gold", "task"} and row["prompt"][1]["content"].endswith("Round 1 of 3.")
+    assert set(row) == {"prompt", "question", "gold", "task", "grading"} and row["prompt"][1]["content"].endswith(
+        "Round 1 of 3."
+    )

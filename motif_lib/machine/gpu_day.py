@@ -11,6 +11,7 @@ FOLDER/table.md    the table, new after every part
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -63,14 +64,15 @@ def run_gpu_day(out: Path, small: bool = False, limits: dict[str, float] = LIMIT
 def run_part(name: str, out: Path, small: bool, seconds: float) -> str:
     """Run one part to its end or to its limit: how it ended, where it left no result."""
     command = [sys.executable, "-m", "motif_lib.machine.gpu_parts", name, str(out), *(["--small"] if small else [])]
-    with open(out / f"{name}.log", "w") as log:
+    with open(out / f"{name}.log", "w", encoding="utf-8") as log:
         # In a session of its own, so that Ctrl-C ends this process, and not the part as if its time were over.
         part = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             part.wait(seconds)
             return last_line(out / f"{name}.log")
         except subprocess.TimeoutExpired:
-            part.send_signal(signal.SIGINT)  # a training saves, and says how far it came
+            stop = signal.SIGINT if os.name == "posix" else signal.SIGTERM
+            part.send_signal(stop)  # SIGINT: a training saves, and says how far it came
             try:
                 part.wait(GRACE)
             except subprocess.TimeoutExpired:
@@ -83,7 +85,7 @@ def run_part(name: str, out: Path, small: bool, seconds: float) -> str:
 
 def last_line(log: Path) -> str:
     """The last line that is not empty: of a traceback, the error."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return (lines or ["no output"])[-1][:200]
 
 

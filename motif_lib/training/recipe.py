@@ -68,12 +68,12 @@ class Recipe:
         Raises:
             ValueError: if a setting is unknown, or its value is of no use.
         """
-        recipe = self.with_train(**changes)
-        recipe.unsloth_first()
+        settings = {**self.train, **changes}
+        self.unsloth_first(settings.get("use_cpu"))
         from motif_lib.training.config import MotifConfig
 
         with naming("`train`"):
-            return MotifConfig(output_dir=str(out), **typed(MotifConfig, recipe.train))
+            return MotifConfig(output_dir=str(out), **typed(MotifConfig, settings))
 
     @property
     def unsloth(self) -> bool:
@@ -92,10 +92,10 @@ class Recipe:
             prepare("gpu")
         self.unsloth_first()
 
-    def unsloth_first(self) -> None:
-        """Import Unsloth, if the recipe asks for it: before trl and all else that it patches."""
+    def unsloth_first(self, use_cpu: bool | None = None) -> None:
+        """Import Unsloth, if the recipe asks for it and not for the CPU: before trl and all else that it patches."""
         check()
-        if self.unsloth:
+        if self.unsloth and not use_cpu:
             gpu.import_unsloth()
 
     def load_model(self, seed: int = 0) -> tuple[Any, Any, Any]:
