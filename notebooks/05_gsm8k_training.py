@@ -95,7 +95,8 @@ print(questions[0].text, "->", questions[0].gold)
 # ## 2. Watch it train
 #
 # A Trainer tells its callbacks about every step. This one draws what matters for GRPO: the reward, its spread inside
-# the groups (the standard deviation, mean over the groups), and the loss, which matters least.
+# the groups (the standard deviation, mean over the groups), and the loss, which matters least. It also says how long the
+# run still takes; after a resume only the steps of this session count for that.
 
 # %%
 from IPython.display import Markdown, display
@@ -114,10 +115,6 @@ def draw(log, title):
     figure.suptitle(title)
     return figure
 
-
-# %% [markdown]
-# The callback draws again after every step and says how long it still takes. After a resume only the steps of this
-# session count for the time left, but the curves begin at step 1.
 
 # %%
 import time
@@ -172,7 +169,9 @@ assert grpo.global_step == grpo.max_steps
 # 0.2, whatever their answer. The metric `motif/accuracy` counts right answers only; the table further down shows it.
 #
 # **MOTIF**: three rounds of the same size. A run on a shared machine gets interrupted. The stop button of the notebook
-# (or Ctrl-C) ends the run after the step it is in and writes a checkpoint. Here a callback presses it in step 3.
+# (or Ctrl-C) ends the run after the step it is in and writes a checkpoint. Here a callback presses it in step 3. A new
+# trainer on the same folder then goes on from the checkpoint: weights, optimizer, learning rate and the order of the
+# questions. (`motif train` and `motif demo` do this by themselves: run the same command again.)
 
 # %% tags=["nbval-ignore-output"]
 import signal
@@ -190,10 +189,6 @@ trainer = make_trainer(3, "motif", PressStop())
 train_to_the_end(trainer)
 print("checkpoints:", [path.name for path in sorted((OUT / "motif").glob("checkpoint-*"))])
 assert trainer.state.global_step >= 3  # more, where `OUT` held a run that was further
-
-# %% [markdown]
-# A new trainer on the same folder goes on from the checkpoint: weights, optimizer, learning rate and the order of the
-# questions. (`motif train` and `motif demo` do this by themselves: run the same command again.)
 
 # %% tags=["nbval-ignore-output"]
 del trainer
