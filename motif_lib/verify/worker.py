@@ -20,7 +20,7 @@ from typing import TextIO
 
 sys.path.append(os.path.dirname(__file__))  # python -P leaves it out
 
-import compare  # type: ignore[import-not-found]  # noqa: E402
+import compare
 
 Grade = tuple[bool | None, str]
 UNREADABLE: Grade = None, "the gold cannot be read: it needs too much time or memory"
@@ -53,7 +53,7 @@ def limit_time(seconds: float, timer: str):
 
 
 def grade(seconds: float, gold: str, answer: str) -> Grade:
-    """Read the gold, then compare, each within its time: only a gold that cannot be read leaves a pair without a grade."""
+    """Read the gold, then compare, each within its time: only a gold that cannot be read leaves no grade."""
     try:
         with limit_time(seconds, "ITIMER_VIRTUAL"):
             wanted = compare.read(gold)
