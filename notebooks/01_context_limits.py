@@ -12,9 +12,9 @@
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 20 minutes.
 
 # %% [markdown]
-# On a hosted runtime such as Colab the first cell installs the package, and mends what does not go with it. Where all is
-# well it does nothing. Then come imports and settings: `BUDGET` is the number of tokens a reply may have, as in the CPU
-# recipe; `WINDOW` belongs to the model.
+# On a hosted runtime such as Colab the first cell installs the package, and mends what does not go with it. Where all
+# is well it does nothing. Then come imports and settings: `BUDGET` is the number of tokens a reply may have, as in the
+# CPU recipe; `WINDOW` belongs to the model.
 
 # %%
 from motif_lib.runtime import prepare

@@ -91,6 +91,17 @@ def test_every_gold_and_its_rewrites_are_right(benchmark_data, task):
     assert not failed
 
 
+@pytest.mark.parametrize(
+    ("task", "column", "unread"), [("gsm8k", "answer", 0), ("math500", "solution", 0), ("aime2024", "solution", 1)]
+)
+def test_the_reference_solutions_are_right(benchmark_data, task, column, unread):
+    """As a model that was never told of tags would write them; one of AIME's ends without a box."""
+    rows = [json.loads(line) for line in (benchmark_data / FILES[task][0]).read_text(encoding="utf-8").splitlines()]
+    verdicts = verify_many([row[column] for row in rows], golds(benchmark_data, task), task)
+    failed = [(row[column][-80:], v) for row, v in zip(rows, verdicts, strict=True) if not v.correct]
+    assert len(failed) <= unread, failed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_no_gold_is_right_for_the_next_row(benchmark_data, task):

@@ -42,7 +42,7 @@ def either(first, second):
 
 def in_both_cases(text: str) -> bool:
     """Does the text use one letter in both cases, such as R and r?"""
-    letters = set(re.sub(r"\\[A-Za-z]+", "", text))
+    letters = set(re.sub(r"\\[A-Za-z]+|[A-Za-z]{3,}", "", text))  # neither commands nor words
     return any(letter.isupper() and letter.lower() in letters for letter in letters if letter.isascii())
 
 

@@ -1,7 +1,7 @@
 r"""`verify` and `verify_many`: from a reply and a gold answer to a `Verdict`.
 
-Three answers are possible. True and False are certain; None says that the pair cannot be graded, because the gold is
-unreadable or a limit of time or memory was hit.
+Three answers are possible. True and False are certain; None says that the pair cannot be graded, because the gold
+cannot be read. An answer that hits a limit of time, size or memory is wrong.
 """
 
 from __future__ import annotations

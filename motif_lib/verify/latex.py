@@ -16,7 +16,7 @@ ARG = r"\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"  # one argument, with bra
 _END = r"(?![A-Za-z])"  # of a command's name
 _FUNCTION = r"(?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|ln|exp"
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True))
-_FONTS = r"text(?:bf|it|tt|sf|sc|sl)|emph|math(?:bf|it|sf|tt|bb|cal|frak|scr)|boldsymbol|bm|pmb|underline|overbrace"
+_FONTS = r"text(?:bf|it|tt|sf|sc|sl)|emph|math(?:bf|it|sf|tt)|boldsymbol|bm|pmb|underline|overbrace"
 _SIZES = r"tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|displaystyle|textstyle"
 _LAYOUT = r"aligned|align\*?|gathered|gather\*?|split|equation\*?"
 _FRACTION_PART = r"\d|\{[^{}]*\}"
@@ -89,6 +89,7 @@ _LATEX = _rules(  # what LaTeX has several commands for
         rf"\\frac\s*({_FRACTION_PART})\s*({_FRACTION_PART})",
         lambda m: rf"\frac{{{m[1].strip('{}')}}}{{{m[2].strip('{}')}}}",
     ),
+    (r"\\math(?:bb|cal|frak|scr)\s*\{(\d[^{}]*)\}", r"\1"),  # of letters they make other names
     (r"\\(?:dot|bar)\s*(\d)", r"\\overline{\1}"),
     (
         r"(?P<whole>\d+)?\.(?P<fixed>\d{1,40}?)?(?:\\(?:overline|bar)\s*\{\s*(?P<bar>\d{1,40})\s*\}"
@@ -111,7 +112,7 @@ _LATEX = _rules(  # what LaTeX has several commands for
     (r"\((\d+)\)_", r"\1_"),
     (r"\\\{\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?|\\in\s*R)?\s*(?:\\mid|\||:)(.*[<>]|.*\\[lg]eq?.*)\\\}", r"\1"),
     (r"\+\s*-", "-"),
-    (r"(?<=[\w}]) (?:[ckm]?m|in|ft|yd|mi)\s*\^\{?[23]\}?$", ""),  # cm^3
+    (r"(?<=[\w}])\s+(?:[ckm]?m|in|ft|yd|mi)\s*\^\{?[23]\}?$", ""),  # cm^3
     (r"\s+", " "),
 )
 _FONT = re.compile(rf"\\(?:{_FONTS})(?![A-Za-z])" + ARG)

@@ -53,7 +53,7 @@ def limit_time(seconds: float, timer: str):
 
 
 def grade(seconds: float, gold: str, answer: str) -> Grade:
-    """Read the gold, then compare, each within its time: only an unreadable gold leaves a pair without a grade."""
+    """Read the gold, then compare, each within its time: only a gold that cannot be read leaves no grade."""
     try:
         with limit_time(seconds, "ITIMER_VIRTUAL"):
             wanted = compare.read(gold)
