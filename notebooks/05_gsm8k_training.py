@@ -95,8 +95,8 @@ print(questions[0].text, "->", questions[0].gold)
 # ## 2. Watch it train
 #
 # A Trainer tells its callbacks about every step. This one draws what matters for GRPO: the reward, its spread inside
-# the groups (the standard deviation, mean over the groups), and the loss, which matters least. It also says how long the
-# run still takes; after a resume only the steps of this session count for that.
+# the groups (the standard deviation, mean over the groups), and the loss, which matters least. It also says how long
+# the run still takes; after a resume only the steps of this session count for that.
 
 # %%
 from IPython.display import Markdown, display

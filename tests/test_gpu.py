@@ -110,19 +110,16 @@ def test_the_sampler_that_suits_is_the_last(
 
 
 @pytest.mark.parametrize(
-    "change, left",
-    [
-        ({"rope_parameters": {"rope_type": "dynamic"}}, ["generate"]),
-        ({"model_type": "mixtral"}, ["generate", "local"]),
-    ],
+    "change, expected",
+    [({"rope_parameters": {"rope_type": "dynamic"}}, ["generate"]), ({"model_type": "mixtral"}, ["generate", "local"])],
 )
-def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change, left):
+def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change, expected):
     """As a CUDA graph: it would fail at the first reply."""
     monkeypatch.setattr(choice, "on_cuda", lambda model: True)
     assert available_samplers(random_model)[-1] == "graph"
     for name, value in change.items():
         setattr(random_model.config, name, value)
-    assert available_samplers(random_model) == left
+    assert available_samplers(random_model) == expected
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)
