@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import scenario
 from scenario import OUT, run, small
@@ -15,6 +16,7 @@ def notebook():
     """Numbers that the first training has logged."""
     from dataclasses import asdict
 
+    import IPython.display
     import yaml
 
     OUT.mkdir(parents=True, exist_ok=True)
@@ -22,7 +24,8 @@ def notebook():
     text = Path(sys.argv[2]).read_text()
     text = re.sub(r'^RECIPE = "cpu"', f"RECIPE = {str(OUT / 'small.yaml')!r}", text, flags=re.M)
     os.chdir(OUT)
-    names = {"__name__": "notebook"}
+    IPython.display.display = lambda *shown, **kwargs: SimpleNamespace(update=print)  # there is no kernel to show it
+    names = {"__name__": "notebook", "display": IPython.display.display}
     for cell in re.split(r"^# %%", text, flags=re.M)[1:]:
         head, _, code = cell.partition("\n")
         if "[markdown]" in head:
