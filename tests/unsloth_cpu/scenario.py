@@ -33,6 +33,9 @@ def begin(bfloat16: bool) -> None:
     unsloth.has_cuda = lambda: True
     unsloth.import_unsloth()
     shims.finish(bfloat16)
+    from motif_lib.training.recipe import Recipe
+
+    Recipe.unsloth = property(lambda recipe: bool(recipe.load.get("unsloth")))  # with `use_cpu` too
 
 
 def run(*steps: Callable[[], Any]) -> None:
