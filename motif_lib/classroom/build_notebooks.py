@@ -96,12 +96,12 @@ def _number_models(notebook: NotebookNode) -> NotebookNode:
 
 def sanitizer(path: Path) -> Sanitize:
     """The replacements of an nbval sanitize file, all in one function."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    patterns = [line[7:] for line in lines if line.startswith("regex: ")]
-    replacements = [line[9:] for line in lines if line.startswith("replace: ")]
+    from nbval.plugin import get_sanitize_patterns
+
+    patterns = get_sanitize_patterns(path.read_text(encoding="utf-8"))
 
     def sanitize(text: str) -> str:
-        for pattern, replacement in zip(patterns, replacements, strict=True):
+        for pattern, replacement in patterns:
             text = re.sub(pattern, replacement, text)
         return text
 

@@ -35,7 +35,7 @@ class Bench:
         step: seconds of the parts of one training step.
         steps: steps of the recipe.
         peak_bytes: of GPU memory; None on a CPU.
-        estimated_bytes: what `memory` would have said, where the recipe names its window; None on a CPU.
+        estimated_bytes: what `models.memory` would have said, where the recipe names its window; None on a CPU.
     """
 
     device: str

@@ -7,13 +7,12 @@ recipe that asks for a GPU is no problem of a laptop: it is listed as not runnin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from motif_lib.files import PACKAGE
-from motif_lib.machine.facts import Facts, Gpu, look, normalised
+from motif_lib.machine.facts import Facts, Gpu, look
 from motif_lib.models.memory import PRESETS, to_load
 from motif_lib.models.unsloth import INSTALL
 from motif_lib.runtime import Conflict, conflicts, install, needs
@@ -83,7 +82,9 @@ def _conflicts(facts: Facts) -> dict[str, Conflict]:
 
 def _machine(facts: Facts) -> Iterator[Finding]:
     """Python and the hardware."""
-    yield _limit("Python", facts.python, _numbers(facts.python) >= (3, 11), "install Python 3.11 or newer")
+    from packaging.version import Version
+
+    yield _limit("Python", facts.python, Version(facts.python).release >= (3, 11), "install Python 3.11 or newer")
     yield Finding("host", facts.host, "ok")
     yield Finding("CPU cores", str(facts.cores), "ok")
     little = "close other programs and kernels, or take a larger machine"
@@ -110,6 +111,7 @@ def _gpu(gpu: Gpu | None) -> Finding:
 def _packages(facts: Facts, requirements: list[str], broken: dict[str, Conflict]) -> Iterator[Finding]:
     """Known conflicts, then installed versions against the bounds, then against the pins."""
     from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
 
     for name, conflict in broken.items():
         yield Finding(name, conflict.found, "problem", f"{conflict.reason}; {conflict.remedy}")
@@ -123,7 +125,7 @@ def _packages(facts: Facts, requirements: list[str], broken: dict[str, Conflict]
             yield Finding(need.name, "missing", "note" if extra else "problem", command)
         elif not need.specifier.contains(found, prereleases=True):
             yield Finding(need.name, found, "problem", command)
-        elif (pin := facts.pins.get(normalised(need.name))) not in (None, found.partition("+")[0]):
+        elif (pin := facts.pins.get(canonicalize_name(need.name))) not in (None, found.partition("+")[0]):
             yield Finding(need.name, found, "note", f"within its bounds; tested with {pin}")
         else:
             yield Finding(need.name, found, "ok")
@@ -189,10 +191,6 @@ def find_notebooks() -> list[Path]:
         if found := sorted(folder.glob("0[0-9]_*.ipynb")):
             return found
     return []
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def _gib(size: int) -> str:

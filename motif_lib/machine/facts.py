@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,9 +72,11 @@ def look() -> Facts:
 
 def pins(file: Path = PACKAGE.parent / "constraints.txt") -> dict[str, str]:
     """The tested versions, by normalised name; none where the package is not a clone."""
+    from packaging.utils import canonicalize_name
+
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     pairs = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
-    return {normalised(name): pinned.strip() for name, pinned in pairs}
+    return {canonicalize_name(name.strip()): pinned.strip() for name, pinned in pairs}
 
 
 def memory() -> int:
@@ -114,12 +117,8 @@ def online(timeout: float = 2) -> bool:
 
 def cached() -> Iterator[str]:
     """Hub ids of the models and data sets in the Hub's cache."""
-    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
 
-    for folder in Path(HF_HUB_CACHE).glob("*s--*"):
-        yield folder.name.partition("--")[2].replace("--", "/")
-
-
-def normalised(name: str) -> str:
-    """A package name as indexes compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower().strip()
+    with suppress(CacheNotFound):
+        yield from (repo.repo_id for repo in scan_cache_dir().repos)

@@ -73,7 +73,7 @@ class Ledger:
     def work(self, done: int = 0, until: int | None = None) -> str:
         """The worked days `done + 1 .. until`, a line each: `=12`, `day one buys 5=17`, `day two loses 3=14`.
 
-        The first line repeats the total that the work starts from; a day costs at most 9 tokens.
+        The first line repeats the total that the work starts from; a day costs at most 11 tokens.
         """
         until = self.days if until is None else until
         steps = [f"day {DAYS[day]} {self.event(day)}={self.totals[day]}" for day in range(done + 1, until + 1)]
