@@ -27,7 +27,7 @@ from pathlib import Path
 
 CPU_LIMIT = 5.0  # seconds of computing for one pair; a usual one takes about 10 ms
 QUICK_LIMIT = 0.5  # seconds of computing that each pair of a batch gets at first
-BATCH_LIMIT = 16.0  # seconds of computing that the slow pairs of a batch share
+BATCH_LIMIT = 12.0  # seconds of computing that the slow pairs of a batch share
 WALL_LIMIT = 60.0  # seconds until it is killed whatever it does: long, for a busy machine must not change a grade
 MEMORY_LIMIT = 1 << 30  # bytes of address space of a worker; sympy and math-verify themselves need about 250 MB
 START_LIMIT = 600.0  # seconds; the imports compute for about 1, and a broken installation fails at once
