@@ -101,11 +101,11 @@ def _load(source: str, revision: str | None) -> tuple[Any, Any]:
 
 def attention_for(config: Any) -> str | None:
     """Our own attention on a CPU where it fits; None leaves the choice to Transformers, which knows each model."""
-    from transformers import AutoModelForCausalLM
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     from motif_lib.models.attention import GROUPED, attends_to_all
 
-    kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    kind = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     fits = kind and attends_to_all(kind, config) and kind._supports_attention_backend
     return GROUPED if fits and not gpu.has_cuda() else None
 
