@@ -83,6 +83,17 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monke
     assert same(adapter(tmp_path / "stopped"), adapter(tmp_path / "whole"))
 
 
+def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
+    """The run is complete, and yet whoever called it, such as a demo with more to train, shall stop."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "motif_lib.training.trainer.MotifTrainer._trace", lambda self, traces: os.kill(os.getpid(), signal.SIGINT)
+        )
+        assert not runs.train_run(recipe.with_train(max_steps=1), tmp_path / "run", questions=QUESTIONS)
+    assert adapter(tmp_path / "run")
+    assert runs.train_run(recipe.with_train(max_steps=1), tmp_path / "run", questions=QUESTIONS)
+
+
 def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     runs.open_run(tmp_path / "run", {"recipe": runs.asdict(recipe), "seed": 0})
@@ -152,7 +163,7 @@ def test_a_launcher_of_several_processes_is_refused(tmp_path, monkeypatch):
 
 
 MISTAKES = {
-    "an optimiser that is not installed": {"optim": "adamw_8bit"},
+    "an optimiser that is not installed": {"optim": "grokadamw"},
     "a schedule without such an option": {"lr_scheduler_type": "cosine", "lr_scheduler_kwargs": {"cycles": 2}},
     "weights for other rewards": {"reward_weights": [1.0, 1.0, 1.0]},
     "an unknown loss": {"loss_type": "gspo-2"},

@@ -33,7 +33,7 @@ def train_run(
     """Train by a recipe into a run folder; a complete run is left alone, an interrupted one goes on.
 
     Returns:
-        True if the run is complete, False if it was interrupted (Ctrl-C) and can go on.
+        True if the run is complete, False if Ctrl-C ended this call, even in the last step; the same call goes on.
 
     Raises:
         RuntimeError: in one line, if a fault stopped the training (the same call goes on from the last checkpoint), or
@@ -79,20 +79,11 @@ def _train(
             check_coherence(trainer.sampler, trainer.policy)
             try:
                 train_to_the_end(trainer)
-                return _finish(trainer, out)
+                return _finish(trainer, out) and not trainer.interrupt.interrupted
             except (MemoryError, RuntimeError) as error:
                 recipe = halved(recipe, trainer, error)
         del trainer  # outside of `except`, where the error no longer holds the tensors
         free_memory()
-
-
-def check_enough(per_step: int, questions: Sequence[Question]) -> None:
-    """Raise ValueError for fewer questions than a step takes: the Trainer would end without one."""
-    if len(questions) < per_step:
-        raise ValueError(
-            f"the {len(questions)} questions are fewer than the {per_step} of a step: add some, or lower "
-            "per_device_train_batch_size or gradient_accumulation_steps"
-        )
 
 
 def halved(recipe: Recipe, trainer: Any, error: Exception) -> Recipe:
