@@ -222,7 +222,12 @@ def test_an_interrupted_grading_ends_soon_and_keeps_what_it_has(tmp_path):
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
     out, command = tmp_path / "grades.csv", [sys.executable, "-m", "motif_lib.cli", "grade"]
     command += [str(tmp_path / f"{name}.ipynb") for name in names]
-    running = subprocess.Popen([*command, "--out", str(out), "--jobs", "2"], stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*command, "--out", str(out), "--jobs", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job begins with it ignored
+    )
     end = time.monotonic() + 120
     while not (out.exists() and "done.ipynb" in out.read_text()) and time.monotonic() < end:
         time.sleep(0.1)
