@@ -106,6 +106,8 @@ def run_all(page: Page, server, name: str) -> None:
 def test_lab_shows_the_stepper(page, lab, outside, shot, theme):
     run_all(page, lab, "gallery")
     page.evaluate("theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}) }", theme)
+    # A click while the new style sheet moves the page is lost.
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
     stepper = panel(page, "round")
     expect(stepper.locator(".motif")).to_contain_text("round 1 of 3")
     stepper.locator(".motif-next").click()
