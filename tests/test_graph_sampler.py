@@ -335,7 +335,7 @@ def test_out_of_memory_gives_the_buffers_back(random_model, tokenizer, monkeypat
 
     monkeypatch.setattr(cuda_graphs.Buffers, "load", full)
     assert sampler(CHATS) == expected and rows == [16, 6, 6]
-    assert sampler.decoder.buffers.shape[0] == 6 and "trying 6" in capsys.readouterr().out
+    assert sampler.decoder.buffers.shape[0] == 6 and "6 from now on" in capsys.readouterr().out
 
 
 def test_the_embedded_model_gives_the_same_greedy_replies():
@@ -379,7 +379,7 @@ def test_real_four_bit_weights_are_unpacked(tmp_path):
     "error, message",
     [
         (RuntimeError("CUDA error: operation not permitted when stream is capturing\nlong story"),
-         r"no CUDA graph of a decoding step \(CUDA error: .* is capturing\): set sampler='generate', start anew$"),
+         r"no CUDA graph of a decoding step \(CUDA error: .* is capturing\): set sampler='generate' and start again$"),
         (torch.OutOfMemoryError("CUDA out of memory"), "^CUDA out of memory$"),
     ],
 )  # fmt: skip

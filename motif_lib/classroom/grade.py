@@ -27,7 +27,7 @@ from motif_lib.files import PACKAGE
 from motif_lib.show.tables import Table
 
 LIMIT = 300.0  # seconds for one cell
-MAX_TIMEOUTS = 3  # cells that may run into the limit before the rest is not tried
+MAX_TIMEOUTS = 3  # cells that may run into the limit before the rest is skipped
 TOPIC = re.compile(r"^\s*from motif_lib\.checks import (\w+)(?: as \w+)?\s*$", re.MULTILINE)
 CALL = re.compile(r"\b(check_\w+)\(\s*([A-Za-z_]\w*)\s*\)")
 Cells = list[str]
@@ -62,7 +62,7 @@ def grade(
 
     Args:
         notebooks: paths; each is run in an empty folder of its own, without a network for models and data.
-        jobs: how many at once; default the number of CPU cores.
+        jobs: how many at once; by default the number of CPU cores.
         limit: seconds that a cell may take before it is interrupted.
         keep: called with all grades so far after each notebook.
 
