@@ -44,8 +44,7 @@ def locked(folder: str | Path, name: str = LOCK) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(f"another command is writing into {folder}: wait until it ends, or choose another --out")
-        from None
+        raise RuntimeError(f"another command is writing into {folder}: wait for it, or choose another --out") from None
     except OSError as error:
         raise RuntimeError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
     try:

@@ -214,7 +214,7 @@ def test_a_folder_that_a_living_command_writes_is_refused_and_a_kill_frees_it(re
         lambda: evaluate(QUESTIONS, ScriptedSampler(lambda chat: "1"), path=out),
         lambda: run_demo(out, quick=True),
     ):
-        with pytest.raises(RuntimeError, match="another command is writing into .*run: wait until it ends") as error:
+        with pytest.raises(RuntimeError, match="another command is writing into .*run: wait for it") as error:
             write()
         assert "\n" not in str(error.value)
     assert [path.name for path in out.iterdir()] == [".lock"]

@@ -166,7 +166,7 @@ def untie(model: Any) -> None:
 
 
 def base_name(settings: dict[str, Any]) -> str:
-    """The base that an adapter names: the package's own, wherever it lies; for a 4-bit mirror, its 16-bit original."""
+    """The base that an adapter names: the package's own model wherever it lies, a mirror's 16-bit original."""
     name = str(settings.get("base_model_name_or_path") or "")
     if Path(name).name == TINY:
         return TINY

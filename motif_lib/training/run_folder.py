@@ -1,7 +1,7 @@
 """A run folder: what training leaves behind, and how a run is recognised after a stop.
 
 settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
-sources.json    what they stood for: commit or checksum of the model, checksum of the questions; no run has others
+sources.json    what they stood for: commit or checksum of the model, checksum of the questions; never changed in a run
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
