@@ -126,7 +126,7 @@ def _run_cell(
     recipe = _with(recipe, settings)
     title = f"{cell}, seed {seed}"
     if cell != UNTRAINED and not train_run(recipe, folder, seed, title=title, carry=carry):
-        raise SystemExit("Stopped; the same command goes on from here.")
+        raise KeyboardInterrupt  # which `train_run` has heard and told
     adapter = None if cell == UNTRAINED else folder / "adapter"
     results = []
     for rounds in grid.rounds or [recipe.config(folder).num_rounds]:
