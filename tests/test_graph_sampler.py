@@ -130,6 +130,7 @@ def test_a_step_reads_nothing_back(random_model, tokenizer, recordings):
     assert not names & {"_local_scalar_dense.default", "nonzero.default", "is_nonzero.default", "lift_fresh.default"}
 
 
+@pytest.mark.slow
 def test_nothing_is_recorded_again(random_model, tokenizer, recordings):
     """20 steps with prompts of varying numbers and lengths: few shapes, and the second time none is new."""
     sampler = GraphSampler(random_model, tokenizer, 40)
