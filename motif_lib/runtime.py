@@ -40,13 +40,13 @@ CONFLICTS = (
     Bound("datasets", ">=4.7,<5", "TRL needs it"),
     Bound("trl", ">=1.14.2,<1.15", "MotifTrainer is made on it"),
 )
-# Packages that others are compiled against or patch: of these, what is in memory has to be what is on the disk.
+# Packages that others are compiled against or patch: for these, the version in memory must be the one on disk.
 WATCHED = ("numpy", "pyarrow", "torch", "torchao", "transformers", "peft", "datasets", "trl", "unsloth")
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One thing that has to be mended; as text one line, with the remedy."""
+    """One thing that must be mended; as text, one line with the remedy."""
 
     package: str
     found: str

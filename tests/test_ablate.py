@@ -92,7 +92,7 @@ def test_the_table_pairs_each_cell_with_the_base_of_its_seed():
     assert rows["base"][4] == "" and "untrained" not in rows
 
 
-def test_a_cell_is_held_against_the_base_that_was_asked_in_as_many_rounds():
+def test_a_cell_is_compared_with_the_base_asked_in_as_many_rounds():
     """By default in as many as in training, each cell in its own."""
     asked = [result(0, cell, right, rounds=n) for cell, n, right in (
         ("base", 2, 40), ("base", 1, 10), ("credit=first", 2, 50), ("credit=first", 1, 30))]  # fmt: skip

@@ -48,7 +48,7 @@ def stop_or_try(rng):
 
 @cache
 def draws(policy, credit, m, k, stop):
-    """Scores (GROUPS * m, 2), which rows are trained (GROUPS * m,), and rewards (GROUPS, m): the same for every test."""
+    """Scores (GROUPS * m, 2), which rows are trained (GROUPS * m,), rewards (GROUPS, m): one draw for all tests."""
     rng = random.Random(f"{policy.__name__} {credit} {m} {k}")
     sampler = policy(rng)
     starts = roll_in([Question("Q?", "1")] * GROUPS, m, credit, rng, sampler, 2, stop=stop)

@@ -85,7 +85,7 @@ def test_the_base_of_an_adapter(named, base):
 
 
 @pytest.mark.parametrize("text", ["[]", '"r"', "{", '{"peft_type": "PREFIX_TUNING"}'])
-def test_what_is_no_lora_adapter_is_one_line(tmp_path, text):
+def test_a_folder_without_a_lora_adapter_is_one_line(tmp_path, text):
     (tmp_path / "adapter_config.json").write_text(text)
     with pytest.raises(RuntimeError, match="holds no LoRA adapter"):
         merge(tmp_path, tmp_path / "new")

@@ -113,7 +113,7 @@ def test_the_sampler_that_suits_is_the_last(
     "change, expected",
     [({"rope_parameters": {"rope_type": "dynamic"}}, ["generate"]), ({"model_type": "mixtral"}, ["generate", "local"])],
 )
-def test_what_looks_at_values_is_not_recorded(random_model, monkeypatch, change, expected):
+def test_a_model_that_depends_on_values_is_not_recorded(random_model, monkeypatch, change, expected):
     """As a CUDA graph: it would fail at the first reply."""
     monkeypatch.setattr(choice, "on_cuda", lambda model: True)
     assert available_samplers(random_model)[-1] == "graph"

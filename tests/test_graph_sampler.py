@@ -33,7 +33,7 @@ CHATS = [messages(f"{name} has {n} eggs. " * (1 + n % 4), 1, 3) for name in ("An
 
 
 class Recorder(TorchDispatchMode):
-    """What a CUDA graph is to its kernels: the operations of one run, with the very tensors they ran on."""
+    """What a CUDA graph is to its kernels: the operations of one run, with the same tensors they ran on."""
 
     def __init__(self):
         super().__init__()

@@ -84,7 +84,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monke
 
 
 def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
-    """The run is complete, and yet whoever called it, such as a demo with more to train, shall stop."""
+    """The run is complete, but its caller, such as a demo with more to train, must stop."""
     with monkeypatch.context() as patch:
         patch.setattr(
             "motif_lib.training.trainer.MotifTrainer._trace", lambda self, traces: os.kill(os.getpid(), signal.SIGINT)

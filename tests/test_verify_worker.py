@@ -57,7 +57,7 @@ def test_a_tower_of_powers_costs_its_limit_and_the_next_pair_is_graded(pool):
     assert correct is False and reason.startswith("stopped: the answer needs over 1 s")
     assert time.monotonic() - start < 35
     assert pool.grade(EASY)[0] is True
-    assert pid(pool) == before or not hasattr(os, "fork"), "the grader is forked anew, sympy is not imported again"
+    assert pid(pool) == before or not hasattr(os, "fork"), "the grader is forked again, sympy is not imported again"
 
 
 def test_a_batch_of_towers_is_bounded_and_an_easy_answer_keeps_its_turn():

@@ -1,6 +1,6 @@
 """Grade filled notebooks: run each in a fresh kernel, then run the workbook's own checks on what it defines.
 
-The verdicts do not come from what a notebook prints. After its cells the grader loads the check modules anew and runs
+The verdicts do not come from what a notebook prints. After its cells, the grader reloads the check modules and runs
 them on the learner's functions, so a check that was deleted, edited or redefined changes nothing but the column `run`.
 This finds carelessness and simple cheating; it is no fence: a notebook runs with the rights of whoever grades it.
 """
