@@ -32,8 +32,7 @@ SMALL_TRAIN: dict[str, Any] = {
 
 
 def recipe_here(name: str, out: Path, small: bool, plain: bool = False, model: str = "", **train: Any) -> Recipe:
-    """A recipe of the package with what this machine has: random weights if its model is missing, and Ledger's
-    questions if its own are.
+    """A recipe of the package; random weights stand in for a missing model, Ledger for missing questions.
 
     Args:
         name: of the recipe.
