@@ -2,10 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# How notebooks are tested: no network, one order of hashes, and one thread, which gives the outputs of the two of
-# `make notebooks`.
-NOTEBOOK_ENV := HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
-	OMP_NUM_THREADS=1 PYTHONHASHSEED=0
 # As many test files at a time as WORKERS, each on one thread; a file's tests stay together, and a notebook is a file.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -17,7 +13,7 @@ demo: .venv/notebook.done
 
 test: .venv/test.done .venv/browser.done
 	$(PYTEST) tests
-	$(NOTEBOOK_ENV) $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
 
 # The real Unsloth on a CPU. Afterwards .venv has it, and two tests for machines without it fail: make clean.

@@ -119,7 +119,7 @@ def branch(
     """Roll each begun trajectory out `num_trajectories` (k) times to its end.
 
     Returns:
-        k trajectories for each given one, all starting with its replies; just that one where it has ended already.
+        k trajectories for each given one, all starting with its replies; just that one if it has ended already.
     """
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories={num_trajectories}: at least one trajectory is needed")

@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -84,7 +86,7 @@ def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
-    """Two steps a method; a second call trains nothing and prints the same table; another folder gives the same too."""
+    """Two steps a method. A second call, in a copy that has lost one method, trains only that, to the same table."""
     process("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
     assert "MOTIF any round" in table and "12 steps" in table
@@ -92,11 +94,13 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
                  "motif-round-1/adapter/adapter_model.safetensors", "motif-any-round/traces.jsonl",
                  "grpo/metrics.jsonl", "base/test/items.jsonl"):  # fmt: skip
         assert (tmp_path / "a" / name).exists(), name
-    again = process("demo", "--quick", "--out", tmp_path / "a")
-    assert "Accuracy on held-out problems" in again.stdout and "step/s" not in again.stderr
-    assert (tmp_path / "a" / "table.txt").read_text() == table
-    process("demo", "--quick", "--out", tmp_path / "b")
-    assert (tmp_path / "b" / "table.txt").read_text() == table
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shutil.rmtree(tmp_path / "b" / "motif-any-round")
+    again = process("demo", "--quick", "--out", tmp_path / "b")
+    assert re.findall(r"^(.+): \d+ questions a step", again.stdout, re.MULTILINE) == ["MOTIF any round"]
+    assert "Accuracy on held-out problems" in again.stdout
+    for name in ("table.txt", "motif-any-round/test/items.jsonl", "motif-any-round/traces.jsonl"):
+        assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(
@@ -194,6 +198,17 @@ def test_ctrl_c_says_what_is_kept_and_the_right_command(motif, monkeypatch, tmp_
     assert status == 130 and says in err and "Traceback" not in err
     assert "{}" not in command or f"'{tmp_path / 'my run'}'" in err
     assert not list(tmp_path.rglob("*")), "nothing is left where nothing was done"
+
+
+@pytest.mark.parametrize("command", ["demo --quick", "experiment", "ablate"])
+def test_a_study_that_was_stopped_in_a_training_says_the_same(motif, monkeypatch, tmp_path, command):
+    """`train_run` hears Ctrl-C, saves and returns: what goes on after it, a script too, must know."""
+    study = {"demo": "demo", "experiment": "seeds", "ablate": "ablate"}[command.split()[0]]
+    report = SimpleNamespace(items=[], tokens_per_question=0)
+    monkeypatch.setattr(f"motif_lib.studies.{study}.train_run", lambda *args, **kwargs: False)
+    monkeypatch.setattr(f"motif_lib.studies.{study}.evaluate_run", lambda *args, **kwargs: report)
+    status, _, err = motif(*command.split(), "--out", tmp_path / "my run")
+    assert status == 130 and f"goes on from there: motif {command} --out '{tmp_path / 'my run'}'" in err
 
 
 def test_a_place_that_cannot_be_written_is_said_before_the_work_begins(motif, monkeypatch, tmp_path):

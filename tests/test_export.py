@@ -85,7 +85,7 @@ def test_the_base_of_an_adapter(named, base):
 
 
 @pytest.mark.parametrize("text", ["[]", '"r"', "{", '{"peft_type": "PREFIX_TUNING"}'])
-def test_what_is_no_lora_adapter_is_one_line(tmp_path, text):
+def test_a_folder_without_a_lora_adapter_is_one_line(tmp_path, text):
     (tmp_path / "adapter_config.json").write_text(text)
     with pytest.raises(RuntimeError, match="holds no LoRA adapter"):
         merge(tmp_path, tmp_path / "new")
@@ -169,7 +169,7 @@ def test_an_adapter_of_a_base_with_other_layers_is_refused(adapter, tmp_path, la
 
 
 def test_a_base_of_another_name_is_refused(adapter, tmp_path):
-    with pytest.raises(RuntimeError, match="trained on motif-tiny: leave --model out") as error:
+    with pytest.raises(RuntimeError, match="trained on motif-tiny: leave out --model") as error:
         merge(adapter, tmp_path / "new", model=resized(tmp_path, "other"))
     assert "\n" not in str(error.value) and not list(tmp_path.glob("new*"))
 

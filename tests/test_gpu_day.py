@@ -63,6 +63,7 @@ def test_a_part_that_fails_says_why_and_the_others_run(parts, tmp_path):
 SLOW = "import signal, time; signal.signal(signal.SIGINT, lambda *_: {}); print('begun', flush=True); time.sleep(60)"
 
 
+@pytest.mark.slow
 def test_a_part_whose_time_is_over_may_say_how_far_it_came(parts, tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_day, "GRACE", 0.5)
     parts |= {"gsm8k": SLOW.format(f"({WRITE}, exit())"), "tiny": SLOW.format("None")}
@@ -70,6 +71,7 @@ def test_a_part_whose_time_is_over_may_say_how_far_it_came(parts, tmp_path, monk
     assert list(found.rows) == [("tiny", "", "failed: stopped after 0.02 minutes"), ("gsm8k", "a|b", "1")]
 
 
+@pytest.mark.slow
 def test_a_day_that_is_stopped_in_a_part_goes_on_with_it(parts, tmp_path, monkeypatch):
     parts |= {"tests": WRITE, "graphs": SLOW.format(WRITE), "tiny": WRITE}
     limits = dict.fromkeys(("tests", "graphs", "tiny"), 1)

@@ -84,7 +84,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monke
 
 
 def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
-    """The run is complete, and yet whoever called it, such as a demo with more to train, shall stop."""
+    """The run is complete, but its caller, such as a demo with more to train, must stop."""
     with monkeypatch.context() as patch:
         patch.setattr(
             "motif_lib.training.trainer.MotifTrainer._trace", lambda self, traces: os.kill(os.getpid(), signal.SIGINT)
@@ -214,7 +214,7 @@ def test_a_folder_that_a_living_command_writes_is_refused_and_a_kill_frees_it(re
         lambda: evaluate(QUESTIONS, ScriptedSampler(lambda chat: "1"), path=out),
         lambda: run_demo(out, quick=True),
     ):
-        with pytest.raises(RuntimeError, match="another command writes into .*run: wait for its end") as error:
+        with pytest.raises(RuntimeError, match="another command is writing into .*run: wait for it") as error:
             write()
         assert "\n" not in str(error.value)
     assert [path.name for path in out.iterdir()] == [".lock"]

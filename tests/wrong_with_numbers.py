@@ -73,8 +73,8 @@ FUTURES = [
     ("the best outcome", lambda outcomes: [max(row) for row in outcomes]),
     ("one reward for each reply", lambda outcomes: fmean(value for row in outcomes for value in row)),
     ("need not be 4", lambda outcomes: [sum(row) / 4 for row in outcomes]),
-    ("None is no wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
-    ("None is no wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
+    ("None is not a wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
+    ("None is not a wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
     ("the reward is None", lambda outcomes: [fmean(graded(row) or [0.0]) for row in outcomes]),
     ("the reward is None", lambda outcomes: [fmean(graded(row)) for row in outcomes]),
 ]

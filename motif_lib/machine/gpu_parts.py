@@ -32,14 +32,14 @@ SMALL_TRAIN: dict[str, Any] = {
 
 
 def recipe_here(name: str, out: Path, small: bool, plain: bool = False, model: str = "", **train: Any) -> Recipe:
-    """A recipe of the package with what is here: without its model random weights, without its questions Ledger's.
+    """A recipe of the package; random weights stand in for a missing model, Ledger for missing questions.
 
     Args:
         name: of the recipe.
         out: folder for the random weights.
         small: sizes for a CPU.
         plain: without Unsloth.
-        model: another than the recipe's.
+        model: instead of the recipe's.
         train: settings to change.
     """
     recipe = load_recipe("cpu" if small else name).with_train(**train).with_train(**(SMALL_TRAIN if small else {}))

@@ -72,7 +72,7 @@ def samplers(trainer: Any) -> Iterator[Any]:
 
 
 def new_tokens(sampler: Any, prompts: list[list[int]]) -> int:
-    """Number of tokens that a sampler gives to prompts."""
+    """Number of tokens that a sampler generates for prompts."""
     return sum(map(len, sampler.sample_ids(prompts)))
 
 
@@ -182,14 +182,14 @@ def measure_bandwidth(device: Any, repeats: int = 5) -> float:
 
 
 def bytes_read(model: Any) -> int:
-    """Bytes of weights that a decoding step reads: all but an input embedding that is not the output's too."""
+    """Bytes of weights that a decoding step reads: all but an input embedding that is not also the output's."""
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     skipped = embedding.weight if head is None or embedding.weight is not head.weight else None
     return sum(p.numel() * p.element_size() for p in model.parameters() if p is not skipped)
 
 
 def synchronise(device: Any) -> None:
-    """Wait for what a GPU still has in hand."""
+    """Wait until a GPU has finished its work."""
     import torch
 
     if device.type == "cuda":

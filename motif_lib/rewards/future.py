@@ -43,7 +43,7 @@ class FutureAccuracy:
         num_rounds: n; with n = 1 the outcome of the reply itself.
         carry: what passes between rounds.
         right: outcome of a right final answer.
-        ended: says of a completion's token ids whether the reply ended by itself.
+        ended: tells from a completion's token ids whether the reply ended by itself.
         on_traces: called with the list of `Trace`s of each batch, for logging.
         stop: rule that ends a trajectory before round n.
 

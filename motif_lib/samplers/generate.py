@@ -1,7 +1,7 @@
-"""Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, and at home everywhere.
+"""Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, but it works with every model.
 
-It is for models with a cache of their own making: sliding windows, recurrent layers, and those that Unsloth loads,
-whose forward pass does not take another's.
+It is for models that need a cache of their own kind: those with sliding windows or recurrent layers, and those that
+Unsloth loads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from motif_lib.samplers.prefill import PAD_TO, pad
 class GenerateSampler(BatchSampler):
     """Samples completions by `model.generate`; arguments as in `ModelSampler`.
 
-    A model that padding might confuse gets prompts of one length together, and so no padding.
+    If padding might confuse a model, only prompts of equal length are batched, so nothing is padded.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
@@ -41,16 +41,16 @@ class GenerateSampler(BatchSampler):
             yield from groups
 
     def _train(self, mode: bool) -> None:
-        """As usual, but for a model of Unsloth: its `generate` switches by itself, more than the mode.
+        """Switch the mode, except for an Unsloth model: its `generate` switches this and more by itself.
 
-        It goes back to training, with gradient checkpointing and without its kernels for inference, only if it finds
-        the model in training. Evaluation mode set here would leave both wrong for the loss.
+        Unsloth goes back to training, with gradient checkpointing and without its kernels for inference, only if the
+        model was in training mode before. Evaluation mode set here would leave both wrong for the loss.
         """
         if not hasattr(self.model, "for_training"):
             super()._train(mode)
 
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of N prompts to their ends."""
+        """Decode one batch of N prompts to the end."""
         ids, mask = pad(prompts, self.model.device, PAD_TO if self.pads else 1)  # (N, P)
         stop = self.stop.tolist()
         with torch.random.fork_rng(enabled=self.seeds is not None):
@@ -63,9 +63,9 @@ class GenerateSampler(BatchSampler):
 
 
 def generate_settings(sampler: ModelSampler) -> dict[str, Any]:
-    """Keywords that make `generate` draw as a sampler does.
+    """Keyword arguments that make `generate` draw as a sampler does.
 
-    Every one is given, as a model brings defaults of its own: Qwen2.5 a repetition penalty and a top_k.
+    Every one is given, because models bring their own defaults: Qwen2.5 has a repetition penalty and a top_k.
     """
     how = sampler.drawing
     drawn = {"temperature": how.temperature, "top_p": how.top_p, "top_k": how.top_k, "min_p": how.min_p or 0.0}

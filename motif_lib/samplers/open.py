@@ -1,4 +1,4 @@
-"""A sampler by the name of its model: one that is loaded here, or one that a server has."""
+"""Open a sampler by the name of its model, which is loaded here or answers on a server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_sampler(
 ) -> ModelSampler:
     """A batched sampler of a model by name; `load` as in `load_model`."""
     model, tokenizer = load_model(name, adapter, **load)
-    from motif_lib.samplers.choose import make_sampler  # it imports Transformers, which Unsloth patches first
+    from motif_lib.samplers.choose import make_sampler  # imports Transformers, which Unsloth must patch first
     from motif_lib.samplers.coherence import check_coherence
 
     sampler = make_sampler(model, tokenizer, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
@@ -40,17 +40,17 @@ def open_sampler(
     server: str | None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
 ) -> ModelSampler | ServerSampler:
-    """A sampler of a model that is loaded here, or with `server` of one that an OpenAI-compatible server has.
+    """A sampler of a model that is loaded here or, with `server`, answers on an OpenAI-compatible server.
 
     Raises:
-        ValueError: if an adapter or a revision is asked of a server.
+        ValueError: if an adapter or a revision is named beside a server.
     """
     if not server:
         return load_sampler(
             name, adapter, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs, revision=revision
         )
     if adapter or revision:
-        raise ValueError("a server has no --adapter and no --revision: name what it serves with --model")
+        raise ValueError("--server takes no --adapter and no --revision: name what it serves with --model")
     from motif_lib.samplers.server import ServerSampler
 
     return ServerSampler(server, name, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)

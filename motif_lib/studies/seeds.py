@@ -61,7 +61,7 @@ def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Re
 
 def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[SeedResult]:
     if not train_run(recipe, folder, seed, title=f"{name}, seed {seed}"):
-        raise SystemExit("Stopped; the same command goes on from here.")
+        raise KeyboardInterrupt  # which `train_run` has heard and told
     per_step = recipe.config(folder).questions_per_step
     adapters = {step_of(path): path for path in checkpoints(folder)}
     results = []

@@ -1,8 +1,8 @@
 """Ledger: offline word problems in GSM8K's schema, whose number of steps is a dial.
 
 `Ann has 12 apples, on day one buys 5, on day two loses 3. How many apples does Ann have now?` One day is one step.
-Problems are drawn from a seed; which split a problem belongs to is decided by a hash of its text, so splits are
-disjoint whatever the seeds.
+Problems are drawn from a seed; a hash of its text decides which split a problem belongs to, so splits are disjoint
+whatever the seeds.
 
 The wording is made for a tiny model: the name of a day is one token, and a worked day repeats the words of the
 question (`day one buys 5`), so that looking an event up is just copying: going on as the same words did before.
@@ -128,7 +128,7 @@ def check_split(split: str) -> None:
 
 
 def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 12)) -> list[Ledger]:
-    """`size` problems of one split; lengths go round `steps[0]..steps[1]` in turn, so every length is equally common.
+    """`size` problems of one split; lengths take `steps[0]..steps[1]` in turn, so every length is equally common.
 
     Raises:
         ValueError: for an unknown split or an empty range of steps.

@@ -22,7 +22,7 @@ class Benchmark:
         question: from a row to a `Question`; raises ValueError saying what is wrong with the row.
         hub: dataset name on the Hugging Face Hub.
         config: its configuration there.
-        hub_splits: our split to the Hub's where they differ.
+        hub_splits: the Hub's names for our splits, where they differ.
         file: stem of the local file `<file>_<split>.jsonl` where it is not the task's name.
     """
 
@@ -54,7 +54,7 @@ def text(row: Row, column: str) -> str:
 def number(row: Row, column: str) -> str:
     """The gold of a column that holds a number, or text such as "1,200", "8.0" or "9 (apples)".
 
-    Commas go where they part groups of three digits; of "1,5" nobody knows whether it is 15 or 1.5, and it stays.
+    Commas between groups of three digits are dropped; "1,5" stays, because nobody knows whether it is 15 or 1.5.
     """
     written = re.sub(r"(?<=\w)\s*\([^()]*\)$", "", text(row, column))  # ASDiv: the unit in brackets
     return without_zeros(written.replace(",", "") if THOUSANDS.fullmatch(written) else written)

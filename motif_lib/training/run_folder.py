@@ -1,7 +1,7 @@
-"""A run folder: what a training leaves behind, and how it is known again after a stop.
+"""A run folder: what training leaves behind, and how a run is recognised after a stop.
 
 settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
-sources.json    what they stood for: commit or checksum of the model, checksum of the questions; no run has others
+sources.json    what they stood for: commit or checksum of the model, checksum of the questions; never changed in a run
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
@@ -54,7 +54,7 @@ def begun(out: Path) -> bool:
 
 
 def _agrees(file: Path, record: dict[str, Any]) -> bool:
-    """Whether a record is the one on disk, or there is none."""
+    """Whether a record equals the one on disk, or there is none on disk."""
     return not file.exists() or file.read_text(encoding="utf-8-sig") == _text(record)
 
 
@@ -86,10 +86,10 @@ def _secret_in(settings: Any) -> str | None:
 
 
 def record_sources(out: Path, model: Any, questions: Sequence[Question]) -> None:
-    """Record the model and the questions that a run is begun with, or compare them with the record.
+    """Record the model and the questions that a run begins with, or compare them with the record.
 
     Raises:
-        ValueError: if they are others: what the run is from here on would not be what its folder says.
+        ValueError: if they differ: from here on the run would not be what its folder says.
     """
     commit = getattr(model.config, "_commit_hash", None)  # of a Hub model; a folder has none, and is read instead
     sources = {

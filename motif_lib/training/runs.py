@@ -1,5 +1,4 @@
-"""Train by a recipe into a run folder (`training.run_folder`): from the last checkpoint, to the adapter, in less memory
-if need be."""
+"""Train by a recipe into a run folder, from its last checkpoint to the adapter; with less memory if it runs out."""
 
 from __future__ import annotations
 
@@ -66,8 +65,8 @@ def _train(
     title: str,
     carry: Carry,
 ) -> bool:
-    """Train, and once more with half the batch as long as memory runs out. A folder is claimed once a trainer stands:
-    before that, a mistake in the recipe leaves nothing behind that would refuse the mended one."""
+    """Train, and try again with half the batch whenever memory runs out. The folder is claimed only once there is a
+    trainer: a mistake in the recipe leaves nothing behind that would refuse the mended one."""
     from motif_lib.samplers.coherence import check_coherence
     from motif_lib.samplers.out_of_memory import free_memory
 
@@ -121,7 +120,7 @@ def train_to_the_end(trainer: Any) -> None:
 
 
 def _finish(trainer: Any, out: Path) -> bool:
-    """Write what a training leaves; the adapter last and as a whole, for it says that the run is complete."""
+    """Write the results of a training; the adapter last and in one piece, because it marks the run as complete."""
     log = [entry for entry in trainer.state.log_history if "reward" in entry]
     write_text(out / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
     if trainer.state.global_step < trainer.state.max_steps:
@@ -134,7 +133,7 @@ def _finish(trainer: Any, out: Path) -> bool:
 
 @contextmanager
 def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
-    """What stops a training becomes one line that says where it goes on."""
+    """Turn whatever stops a training into one line that says where it goes on."""
     from safetensors import SafetensorError
 
     try:
@@ -172,11 +171,11 @@ def make_trainer(
             carry=carry,
         )
         try_optimizer(trainer)
-    trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it
+    trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl show the same
     return trainer
 
 
 def try_optimizer(trainer: Any) -> None:
-    """Make optimizer and schedule as `train` will: their packages and options are found missing or wrong here."""
+    """Make optimizer and schedule as `train` will, so that a missing package or a wrong option fails here."""
     trainer.create_optimizer_and_scheduler(max(1, trainer.args.max_steps))
     trainer.optimizer = trainer.lr_scheduler = None

@@ -6,8 +6,8 @@ generation batch are first moved to random rounds (`credit`). All replies of a r
 (`samplers`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
 on round 1 only.
 
-A training outlives what happens to it: Ctrl-C ends it after a step, NaN before the weights change, and checkpoints are
-sealed (`callbacks`, `checkpoints`).
+Training survives faults: Ctrl-C ends it after a step, NaN ends it before the weights change, and checkpoints are sealed
+(`callbacks`, `checkpoints`).
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ class MotifTrainer(GRPOTrainer):
         args: `MotifConfig`.
         train_dataset: questions or dicts (see `to_dataset`), or a data set that `to_dataset` made.
         reward_funcs: rewards beside the MOTIF reward; by default the format reward.
-        carry: what passes between rounds; a note keeps its end if it takes more than half of what the window leaves
-            beside a reply.
-        eval_dataset: as `train_dataset`, or a dict of such. An evaluation asks every question from round 1, whatever
+        carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
+            cut, and its end is kept.
+        eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
             `credit` says, and leaves no traces.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
 
     Raises:
         ValueError: in one line, if there is nothing to train or too little to train on, or for an argument or setting
-            that cannot have its effect.
+            that would have no effect.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class MotifTrainer(GRPOTrainer):
         """Train as `GRPOTrainer` does, and leave Ctrl-C as it was.
 
         Args:
-            resume_from_checkpoint: a folder; or True for the last checkpoint in `output_dir` that is whole, from the
+            resume_from_checkpoint: a folder; or True for the last whole checkpoint in `output_dir`, and for the
                 beginning if there is none. The traces are cut back to that checkpoint. Otherwise a new training begins,
                 and traces of an earlier one are kept as `traces-1.jsonl`.
             kwargs: everything else of `Trainer.train`.
@@ -168,7 +168,7 @@ class MotifTrainer(GRPOTrainer):
         return checkpoint
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> Any:
-        """TRL's, which draws an order of the questions for each epoch: those of the epochs behind are drawn before."""
+        """TRL's, which draws an order of the questions for each epoch: the orders of past epochs are drawn first."""
         sampler = super()._get_train_sampler(dataset)
         for _ in range(self.past_epochs if self.shuffle_dataset else 0):
             torch.randperm(sampler.num_samples, generator=sampler.generator)
@@ -180,7 +180,7 @@ class MotifTrainer(GRPOTrainer):
         return super().evaluate(as_dataset(eval_dataset, self.args.num_rounds), *args, **kwargs)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """As in `GRPOTrainer`; of several evaluation sets each has names of its own, such as `eval_hard_reward`."""
+        """As in `GRPOTrainer`; with several evaluation sets, each has names of its own, such as `eval_hard_reward`."""
         names = [name.removeprefix("eval_").removesuffix("runtime") for name in logs if name.endswith("_runtime")]
         if names and not self.model.training:
             measured = {names[0] + name: values for name, values in self._metrics["eval"].items()}
@@ -229,7 +229,7 @@ class MotifTrainer(GRPOTrainer):
         return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
 
     def _rng(self) -> random.Random:
-        """The stream of the step: all its generations draw from it, and a step that is gone on with draws the same."""
+        """The random stream of the step: all its generations draw from it, and a resumed step draws the same."""
         step = self.state.global_step
         if self.draws is None or self.draws[0] != step:
             self.draws = step, random.Random(f"{self.args.seed}-{step}-{self.accelerator.process_index}")
