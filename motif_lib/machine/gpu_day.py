@@ -104,7 +104,7 @@ def table(out: Path) -> Table:
         f"motif gpu-day: {', '.join(sorted(devices)) or 'nothing yet'}",
         ("part", "what", "found"),
         rows,
-        [f"{minutes:.0f} minutes in all"],
+        [f"{minutes:.0f} min in all"],
     )
 
 
