@@ -15,7 +15,7 @@ from motif_lib.machine.commands import app as machine
 from motif_lib.runtime import share_cores
 from motif_lib.show.terminal import printable, write_anything
 
-GOES_ON = {"demo", "train", "experiment", "ablate"}  # and `eval` with --out
+GOES_ON = {"demo", "train", "experiment", "ablate", "gpu-day"}  # and `eval` with --out
 
 
 class Commands(TyperGroup):

@@ -178,6 +178,7 @@ LONG = {  # the function that is interrupted, and what is said
     "train cpu --out {}": ("training.runs.train_run", "goes on from there: motif train cpu --out"),
     "experiment --out {} --seeds 2": ("studies.seeds.run_experiment", "goes on from there: motif experiment --out"),
     "ablate --out {}": ("studies.ablate.run_ablation", "goes on from there: motif ablate --out"),
+    "gpu-day --out {}": ("machine.gpu_day.run_gpu_day", "goes on from there: motif gpu-day --out"),
     "eval --out {}": ("evaluate.evaluate", "goes on from there: motif eval --out"),
     "eval --size 3": ("evaluate.evaluate", "nothing is kept. To begin again: motif eval --size 3"),
     "bench cpu --out {}": ("machine.bench.run_bench", "nothing is kept. To begin again: motif bench cpu --out"),

@@ -25,7 +25,7 @@ from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.open import load_sampler
 
-UNSLOTH = "2026.10.9"
+PINNED = (Path(__file__).parent / "unsloth_cpu" / "requirements.txt").read_text().split()[:2]  # Unsloth's two halves
 
 
 @pytest.fixture
@@ -286,10 +286,9 @@ def wheel(tmp_path_factory):
     """The pinned Unsloth as a file, from the package index: to be read, not imported, in this process."""
     folder = tmp_path_factory.mktemp("wheel")
     command = ["-m", "pip", "download", "-q", "--retries", "0", "--no-deps", "-d", str(folder)]
-    pinned = [f"unsloth=={UNSLOTH}", f"unsloth_zoo=={UNSLOTH}"]
-    result = subprocess.run([sys.executable, *command, *pinned], capture_output=True, text=True, timeout=300)
+    result = subprocess.run([sys.executable, *command, *PINNED], capture_output=True, text=True, timeout=300)
     if result.returncode:
-        pytest.skip(f"pip cannot have unsloth=={UNSLOTH}: {(result.stderr.strip().splitlines() or ['no reason'])[-1]}")
+        pytest.skip(f"pip cannot have {PINNED[0]}: {(result.stderr.strip().splitlines() or ['no reason'])[-1]}")
     return next(folder.glob("unsloth-*.whl"))
 
 

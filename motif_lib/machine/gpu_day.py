@@ -101,10 +101,10 @@ def table(out: Path) -> Table:
             devices.add(found["device"])
             minutes += found["seconds"] / 60
     return Table(
-        f"motif gpu-day: {', '.join(sorted(devices)) or 'nothing yet'}",
+        f"motif gpu-day: {' and '.join(sorted(devices)) or 'nothing yet'}",
         ("part", "what", "found"),
         rows,
-        [f"{minutes:.0f} minutes in all"],
+        [f"{minutes:.0f} min in all"],
     )
 
 

@@ -200,7 +200,9 @@ def device_name(device: Any) -> str:
     """The GPU's name, or the number of CPU threads."""
     import torch
 
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' * (threads > 1)}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
 
 
 def peak_memory() -> int | None:

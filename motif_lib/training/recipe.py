@@ -56,6 +56,8 @@ class Recipe:
         for where, keys in ELSEWHERE.items():
             if given := sorted(keys.keys() & getattr(self, where).keys()):
                 raise TypeError(f"`{where}` has {given[0]!r}, which has no effect there: {keys[given[0]]}")
+        if self.unsloth and self.train.get("use_cpu"):
+            raise TypeError("Unsloth trains on a GPU only: `load` has unsloth, so leave use_cpu out of `train`")
         check_revision(self.model, self.load.get("revision"))
 
     def with_train(self, **changes: Any) -> Recipe:
@@ -64,6 +66,10 @@ class Recipe:
 
     def config(self, out: str | Path, **changes: Any) -> Any:
         """The `MotifConfig` of a run in folder `out`.
+
+        Args:
+            out: folder of the run.
+            changes: settings in place of the recipe's; `use_cpu=True` shows a GPU's recipe to a machine without one.
 
         Raises:
             ValueError: if a setting is unknown, or its value is of no use.
@@ -78,7 +84,7 @@ class Recipe:
     @property
     def unsloth(self) -> bool:
         """Whether the recipe trains through Unsloth."""
-        return bool(self.load.get("unsloth")) and not self.train.get("use_cpu")
+        return bool(self.load.get("unsloth"))
 
     def prepare(self) -> None:
         """In a notebook, before other imports: install what the recipe needs, on a hosted runtime; Unsloth comes first.
@@ -93,7 +99,7 @@ class Recipe:
         self.unsloth_first()
 
     def unsloth_first(self, use_cpu: bool | None = None) -> None:
-        """Import Unsloth, if the recipe asks for it and not for the CPU: before trl and all else that it patches."""
+        """Import Unsloth, if the recipe loads through it: before trl and all else that it patches."""
         check()
         if self.unsloth and not use_cpu:
             gpu.import_unsloth()
