@@ -418,3 +418,20 @@ def test_without_a_bar_nobody_listens(capsys):
     heard = []
     evaluate([question(0)], Slow(lambda: heard.append(anybody())), 1, progress=False)
     assert heard == [False] * 10 and capsys.readouterr().err == ""
+
+
+def test_other_settings_of_a_server_do_not_resume(tmp_path):
+    from chat_server import completion, serving
+
+    from motif_lib.samplers.server import ServerSampler
+
+    with serving(lambda body, handler: (200, completion("1"))) as server:
+
+        def run(**more):
+            return evaluate([question(0)], ServerSampler(server.url, "m", 4, **more), 1, path=tmp_path, progress=False)
+
+        first = run()
+        assert run() == first
+        for more in ({"chat_template_kwargs": {"enable_thinking": False}}, {"top_k": 5}, {"repetition_penalty": 1.1}):
+            with pytest.raises(ValueError, match=f"another evaluation .sampler was .*{next(iter(more))}"):
+                run(**more)
