@@ -45,7 +45,10 @@ def test_merged_logits_equal_the_adapters(adapter, tmp_path):
 def test_the_folder_is_complete_and_in_16_bit(adapter, tmp_path):
     merge(adapter, tmp_path / "merged")
     model, tokenizer = load_model(str(tmp_path / "merged"))
-    assert model.dtype is torch.bfloat16 and (tmp_path / "merged" / "model.safetensors").exists()
+    saved = load_file(tmp_path / "merged" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.bfloat16} and (
+        tmp_path / "merged" / "model.safetensors"
+    ).exists()
     expected = logits(load_model(adapter=adapter)[0])
     assert (logits(model) - expected).abs().mean() < 0.01 * expected.abs().mean()
     chat = [{"role": "user", "content": "Ann has 3 eggs."}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -67,8 +67,15 @@ def samplers(trainer: Any) -> Iterator[Any]:
         if type(own) is SAMPLERS[kind]:
             yield own
         else:
-            settings = own.max_new_tokens, own.temperature, own.top_p, own.batch_size
-            yield make_sampler(trainer.policy, own.tokenizer, *settings, kind=kind)
+            yield make_sampler(
+                trainer.policy,
+                own.tokenizer,
+                own.max_new_tokens,
+                batch_size=own.batch_size,
+                kind=kind,
+                chat_template_kwargs=own.chat_template_kwargs,
+                **asdict(own.drawing),
+            )
 
 
 def new_tokens(sampler: Any, prompts: list[list[int]]) -> int:

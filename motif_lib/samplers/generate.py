@@ -12,12 +12,14 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
 from motif_lib.models.attention import takes_padding
 from motif_lib.models.unsloth import is_unsloth
 from motif_lib.samplers.model_sampler import BatchSampler, ModelSampler
 from motif_lib.samplers.prefill import PAD_TO, pad
+from motif_lib.samplers.progress import anybody, report
 
 
 class GenerateSampler(BatchSampler):
@@ -57,9 +59,32 @@ class GenerateSampler(BatchSampler):
             if self.seeds is not None:
                 torch.manual_seed(self.seeds.getrandbits(31))
             out = self.model.generate(
-                input_ids=ids, attention_mask=mask, eos_token_id=stop, use_cache=True, **generate_settings(self)
+                input_ids=ids,
+                attention_mask=mask,
+                eos_token_id=stop,
+                use_cache=True,
+                **generate_settings(self),
+                **({"stopping_criteria": StoppingCriteriaList([Reports(self)])} if anybody() else {}),
             )
         return [until(reply, stop) for reply in out[:, ids.shape[1] :].tolist()]
+
+
+class Reports(StoppingCriteria):
+    """Stops nothing: `generate` calls it at every token, and it reports that (`samplers.progress`)."""
+
+    def __init__(self, sampler: ModelSampler):
+        self.budget, self.stop = sampler.max_new_tokens, sampler.stop
+        self.step = 0
+        self.ended: Tensor | None = None  # (N,)
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        """(N,) times False, given the tokens so far, (N, P + step)."""
+        nothing = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        before = nothing if self.ended is None else self.ended
+        self.ended = before | torch.isin(input_ids[:, -1], self.stop.to(input_ids.device))
+        self.step += 1
+        report(int((~before).sum()), self.budget, [self.step] * int((self.ended & ~before).sum()))
+        return nothing
 
 
 def generate_settings(sampler: ModelSampler) -> dict[str, Any]:

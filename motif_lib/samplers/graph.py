@@ -19,6 +19,7 @@ from motif_lib.samplers.cuda_graphs import LEAST_ROWS, Decoder, bucket
 from motif_lib.samplers.merged_copy import MergedCopy
 from motif_lib.samplers.model_sampler import NOT_FINITE, BatchSampler
 from motif_lib.samplers.prefill import check_plain, read
+from motif_lib.samplers.progress import report
 
 SEGMENT = 32  # tokens decoded between two checks for finished replies
 
@@ -71,7 +72,9 @@ class GraphSampler(BatchSampler):
             tokens = tokens[: len(alive)]  # (A, segment)
             ended = torch.isin(tokens, stop)
             for row, new, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
-                replies[row] += new[: over.index(True) + 1] if True in over else new
+                kept = new[: over.index(True) + 1] if True in over else new
+                replies[row] += kept
+                report(len(kept), self.max_new_tokens, [len(replies[row])] if True in over else [])
             live = (~ended.any(1)).nonzero()[:, 0]  # (A',)
             if not len(live):
                 break

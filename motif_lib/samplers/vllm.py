@@ -17,6 +17,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from motif_lib.samplers.model_sampler import ModelSampler
+from motif_lib.samplers.progress import report
 
 
 class VllmSampler(ModelSampler):
@@ -45,7 +46,9 @@ class VllmSampler(ModelSampler):
             lora_request=self._adapter(),
             use_tqdm=False,
         )
-        return [list(output.outputs[0].token_ids) for output in outputs]
+        replies = [list(output.outputs[0].token_ids) for output in outputs]
+        report(sum(map(len, replies)), self.max_new_tokens, map(len, replies))
+        return replies
 
     def _params(self) -> Any:
         """Every setting is given: vLLM would take others from the model's generation config."""

@@ -56,7 +56,7 @@ def test_out_of_memory_half_the_replies_are_taken(exact):
 
 
 def test_a_plain_model_is_refused_in_one_line(exact):
-    assert re.match(r"this process has imported Unsloth, .* or start Python \(the kernel\) anew$", exact["plain_model"])
+    assert re.match(r"this process has imported Unsloth, .* or restart Python \(the kernel\)$", exact["plain_model"])
 
 
 def test_the_gradients_are_those_of_trl(exact, folder):
