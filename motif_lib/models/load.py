@@ -135,7 +135,9 @@ def add_adapter(model: Any, folder: Path, source: str) -> Any:
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, in one line
         try:
             model = PeftModel.from_pretrained(model, str(folder), config=config, use_safetensors=True)
-        except RuntimeError as error:  # torch's, several lines about sizes
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):  # torch's, a line for every layer
+                raise
             raise ValueError(f"it was made for another model, {base}, not for {source}: {OTHER_SIZES}") from error
     given = set(load_peft_weights(str(folder), device="cpu"))
     wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))

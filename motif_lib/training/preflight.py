@@ -49,7 +49,7 @@ class Plan:
 
     @classmethod
     def of(cls, args: Any) -> Plan:
-        """What a `MotifConfig` says."""
+        """What a `MotifConfig` says; without `max_steps`, -1."""
         return cls(**{each.name: getattr(args, each.name) for each in fields(cls)})
 
     @property
@@ -173,7 +173,7 @@ def look_first(trainer: Any, out: Path, questions: Sequence[Question], name: str
     with same_draws_after():
         found = preflight(few, sampler, plan, later, trainer.carry, trainer.stop, name, seed)
     write_text(out / SIGNAL, json.dumps(found.record(), indent=2) + "\n")
-    tqdm.write(f"Before training: {found.summary}.\n{found.advice}")
+    tqdm.write(f"Before training: {found.summary}.\n{found.advice} {found.cost}")
 
 
 def seen(record: Path, name: str, plan: Plan) -> bool:

@@ -156,11 +156,12 @@ class Signal(Shown):
 
     @property
     def cost(self) -> str:
-        """What a step and the whole training will take here."""
+        """What a step and the whole training will take here; how many steps there are may not be known."""
         steps, step = self.plan["max_steps"], f"A step of {self.plan['questions_per_step']} questions"
+        whole = f", {steps} steps in {duration(steps * self.seconds_per_step)}" if steps > 0 else ""
         return (
-            f"{step} samples {self.tokens_per_step:,.0f} tokens in {self.seconds_per_step:,.1f} s here, {steps} steps "
-            f"take {duration(steps * self.seconds_per_step)}; the updates come on top."
+            f"{step} samples {self.tokens_per_step:,.0f} tokens in {self.seconds_per_step:,.1f} s here{whole}; the "
+            "updates come on top."
         )
 
     def rows(self) -> dict[str, Estimate]:
