@@ -125,7 +125,7 @@ class ModelSampler(ABC):
         if self.window and longest + self.max_new_tokens > self.window:
             raise ValueError(
                 f"a prompt of {longest} tokens and a budget of {self.max_new_tokens} do not fit the window of "
-                f"{self.window}: shorten the question or lower the budget"
+                f"{self.window}: shorten the question or lower max_new_tokens"
             )
 
 
