@@ -11,6 +11,7 @@ the first note that satisfies the rule, and the reply that wrote this note is it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.protocol import messages
@@ -82,6 +83,22 @@ def roll_out(
         for i, trajectory in zip(behind, advance([rolled[i] for i in behind], sampler, num_rounds, carry)):
             rolled[i] = trajectory
     return rolled
+
+
+def check_room(questions: Sequence[Question], sampler: Sampler, num_rounds: int) -> None:
+    """Raise ValueError, before anything is sampled, if there are questions that leave no room for a reply.
+
+    A server knows its window itself: it refuses such a question when it is asked.
+    """
+    if leaves_room := getattr(sampler, "leaves_room", None):
+        found = leaves_room([next_prompt(Trajectory(question, ()), num_rounds) for question in questions])
+        if few := found.count(False):
+            model: Any = sampler
+            window, budget = model.window, model.max_new_tokens
+            raise ValueError(
+                f"{few} of {len(found)} questions and a budget of {budget} tokens do not fit the window of {window}: "
+                "lower the budget, or take shorter questions or a model with a longer window"
+            )
 
 
 def think(

@@ -41,7 +41,7 @@ def process(*args, check=True):
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
+        *("demo", "signal", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
         *("doctor", "grade", "pack"),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_is_trained_is_evaluated_asked_measured_and_exported(motif, tmp_pat
 
 
 def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
-    monkeypatch.setattr("motif_lib.training.runs.train_run", lambda *args: False)
+    monkeypatch.setattr("motif_lib.training.runs.train_run", lambda *args, **kwargs: False)
     status, text, _ = motif("train", "cpu", "--out", tmp_path)
     assert status == 130 and "adapter" not in text
 
@@ -176,6 +176,7 @@ def test_terminal_escape_codes_of_a_model_are_shown_not_sent():
 LONG = {  # the function that is interrupted, and what is said
     "demo --quick --out {}": ("studies.demo.run_demo", "goes on from there: motif demo --quick --out"),
     "train cpu --out {}": ("training.runs.train_run", "goes on from there: motif train cpu --out"),
+    "signal motif-tiny ledger": ("training.preflight.preflight", "To begin again: motif signal motif-tiny ledger"),
     "experiment --out {} --seeds 2": ("studies.seeds.run_experiment", "goes on from there: motif experiment --out"),
     "ablate --out {}": ("studies.ablate.run_ablation", "goes on from there: motif ablate --out"),
     "gpu-day --out {}": ("machine.gpu_day.run_gpu_day", "goes on from there: motif gpu-day --out"),

@@ -90,6 +90,11 @@ TRAJECTORY = Trajectory(Question("How many?", "17"), (Reply(1, [], "17", "", Tru
 CALLED = {
     "demo": {"studies.demo.run_demo": None},
     "train": {"training.runs.train_run": True},
+    "signal": {
+        "training.preflight.sample_questions": [],
+        "samplers.open.load_sampler": None,
+        "training.preflight.preflight": "the table",
+    },
     "experiment": {"studies.seeds.run_experiment": None},
     "ablate": {"studies.ablate.run_ablation": None},
     "eval": {"tasks.load_task": [], "samplers.open.load_sampler": None, "evaluate.evaluate": "the report"},
@@ -110,7 +115,7 @@ def documented() -> list[str]:
     lines = dict.fromkeys(
         [*written, *examples(typer.main.get_command(app)), "eval gsm8k --model org/model --revision v1 --adapter a"]
     )
-    bare = ("think", "grade", "export", "train", "tiny")  # these need an argument
+    bare = ("think", "grade", "export", "train", "signal", "tiny")  # these need an argument
     return [line for line in lines if line and not line.startswith("--") and "--help" not in line and line not in bare]
 
 

@@ -15,7 +15,7 @@ from motif_lib.evaluate.bar import Bar
 from motif_lib.evaluate.report import Report
 from motif_lib.files import locked
 from motif_lib.records import Question, Trajectory, digest
-from motif_lib.rounds import Stop, think
+from motif_lib.rounds import Stop, check_room, think
 from motif_lib.samplers.base import Sampler
 
 BATCH_SIZE = 128  # trajectories between two writes
@@ -59,6 +59,7 @@ def evaluate(
     """
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
+    check_room(questions, sampler, num_rounds)
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
     settings |= {"stop": name_of(stop)} if stop else {}
     answer = partial(think, sampler=sampler, num_rounds=num_rounds, carry=carry, stop=stop)

@@ -21,7 +21,7 @@ def usable_template(tokenizer: Any) -> str:
         template = tokenizer.get_chat_template()
     except ValueError:
         raise ValueError(
-            "this tokenizer has no chat template: take an instruct model, or set tokenizer.chat_template"
+            "this tokenizer has no chat template: take an instruct model, or set chat_template in tokenizer_config.json"
         ) from None
     return template if takes_system(tokenizer, template) else FOLD + template
 

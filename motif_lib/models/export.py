@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import first_line
-from motif_lib.models.load import TINY, adapter_config, load_tokenizer, read_settings, resolve
+from motif_lib.models.folders import base_name, read_settings
+from motif_lib.models.load import adapter_config, load_tokenizer, resolve
 
 SAME = 1e-3  # most that rounding in float32 may change a logit, as a share of the largest
 CARD = """---
@@ -163,13 +163,3 @@ def untie(model: Any) -> None:
         inner = getattr(inner, "base_layer", getattr(inner, "original_module", inner))
         inner.weight = type(inner.weight)(inner.weight.detach().clone())
         base.config.tie_word_embeddings = base.config.get_text_config().tie_word_embeddings = False
-
-
-def base_name(settings: dict[str, Any]) -> str:
-    """The base that an adapter names: the package's own model wherever it lies, a mirror's 16-bit original."""
-    name = str(settings.get("base_model_name_or_path") or "")
-    if Path(name).name == TINY:
-        return TINY
-    if not name:
-        raise RuntimeError("the adapter does not name its base: name it with --model")
-    return re.sub(r"(-unsloth)?-bnb-4bit$", "", name)

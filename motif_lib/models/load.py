@@ -8,21 +8,21 @@ one loads on the other. An Unsloth model keeps its cache to itself: `samplers.ch
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 import warnings
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import PACKAGE, damage, first_line
 from motif_lib.models import unsloth as gpu
 from motif_lib.models.chat import prepare
+from motif_lib.models.folders import TINY as TINY
+from motif_lib.models.folders import check_model, read_settings
 from motif_lib.runtime import check
 
-TINY = "motif-tiny"
 TINY_FOLDER = PACKAGE / "assets" / TINY
+OTHER_SIZES = "the weights have other sizes; name its own base as the model"
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
 
 INSTRUCTIONS = {  # what a processor needs to calculate with a type: x86, then ARM
@@ -32,8 +32,15 @@ INSTRUCTIONS = {  # what a processor needs to calculate with a type: x86, then A
 
 
 def resolve(name: str) -> str:
-    """`motif-tiny` is the model in the package; every other name is a folder or a Hub id."""
-    return str(TINY_FOLDER) if name == TINY else name
+    """`motif-tiny` is the model in the package; every other name is a folder or a Hub id.
+
+    Raises:
+        RuntimeError: for a folder that holds no model, such as an adapter or a run.
+    """
+    if name == TINY:
+        return str(TINY_FOLDER)
+    check_model(name)
+    return name
 
 
 def load_model(
@@ -161,7 +168,12 @@ def add_adapter(model: Any, folder: Path, source: str) -> Any:
     base = config.base_model_name_or_path
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, in one line
-        model = PeftModel.from_pretrained(model, str(folder), config=config, use_safetensors=True)
+        try:
+            model = PeftModel.from_pretrained(model, str(folder), config=config, use_safetensors=True)
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):  # torch's, a line for every layer
+                raise
+            raise ValueError(f"it was made for another model, {base}, not for {source}: {OTHER_SIZES}") from error
     given = set(load_peft_weights(str(folder), device="cpu"))
     wanted = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     if odd := sorted(name for name in given ^ wanted if "lora_" in name):
@@ -207,19 +219,6 @@ def lora_config(rank: int = 64, alpha: int | None = None) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=LORA_TARGETS, task_type="CAUSAL_LM")
-
-
-def read_settings(adapter: Path) -> dict[str, Any]:
-    """`adapter_config.json` of a LoRA adapter.
-
-    Raises:
-        RuntimeError: if the folder holds none.
-    """
-    with suppress(OSError, ValueError):
-        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-        if isinstance(settings, dict) and "r" in settings:  # LoRA's rank
-            return settings
-    raise RuntimeError(f"{adapter} holds no LoRA adapter: name a folder with adapter_config.json")
 
 
 def adapter_config(adapter: Path) -> Any:

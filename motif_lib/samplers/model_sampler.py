@@ -116,6 +116,10 @@ class ModelSampler(ABC):
         ]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
+    def leaves_room(self, chats: Sequence[Chat]) -> list[bool]:
+        """Whether each chat and a reply of the whole budget fit the window."""
+        return [not self.window or len(ids) + self.max_new_tokens <= self.window for ids in self.render(chats)]
+
     def _check_fit(self, prompts: Sequence[Sequence[int]]) -> None:
         longest = max(map(len, prompts), default=0)
         if self.window and longest + self.max_new_tokens > self.window:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motif_lib.models.identity import check_revision
 from motif_lib.models.load import load_model
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ def open_sampler(
     """A sampler of a model that is loaded here or, with `server`, answers on an OpenAI-compatible server.
 
     Raises:
-        ValueError: if an adapter or a revision is named beside a server.
+        ValueError: if an adapter or a revision is named beside a server, or a revision beside a folder.
     """
     if not server:
+        check_revision(name, revision)
         return load_sampler(
             name, adapter, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs, revision=revision
         )

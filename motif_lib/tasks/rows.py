@@ -24,6 +24,7 @@ class Benchmark:
         config: its configuration there.
         hub_splits: the Hub's names for our splits, where they differ.
         file: stem of the local file `<file>_<split>.jsonl` where it is not the task's name.
+        only_test: it has no training questions.
     """
 
     question: Callable[[Row], Question]
@@ -31,6 +32,7 @@ class Benchmark:
     config: str | None = None
     hub_splits: Mapping[str, str] = field(default_factory=dict)
     file: str | None = None
+    only_test: bool = False
 
 
 def text(row: Row, column: str) -> str:
@@ -92,6 +94,8 @@ def aime2024(row: Row) -> Question:
 
 BENCHMARKS = {
     "gsm8k": Benchmark(gsm8k, "openai/gsm8k", "main"),
-    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500"),
-    "aime2024": Benchmark(aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24"),
+    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500", only_test=True),
+    "aime2024": Benchmark(
+        aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24", only_test=True
+    ),
 }

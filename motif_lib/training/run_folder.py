@@ -2,6 +2,7 @@
 
 settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
 sources.json    what they stood for: commit or checksum of the model, checksum of the questions; never changed in a run
+signal.json     what the untrained model did with a few questions, if `motif train` looked (`training.preflight`)
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
@@ -20,10 +21,11 @@ from motif_lib.models.identity import fingerprint
 from motif_lib.records import Question, digest, read_lines
 
 SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
-SETTINGS, SOURCES = "settings.json", "sources.json"
+SETTINGS, SOURCES, SIGNAL = "settings.json", "sources.json", "signal.json"
 UNTRAINED = {
     SETTINGS,
     SOURCES,
+    SIGNAL,
     "traces.jsonl",
     "metrics.jsonl",
     LOCK,

@@ -15,7 +15,9 @@ from tqdm.auto import tqdm
 from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.files import first_line, locked, seal, write_text
 from motif_lib.records import Question
+from motif_lib.rounds import check_room
 from motif_lib.training.checkpoints import last_checkpoint, step_of
+from motif_lib.training.preflight import look_first
 from motif_lib.training.recipe import Recipe, naming
 from motif_lib.training.run_folder import check_settings, open_run, record_sources
 from motif_lib.training.run_folder import read_metrics as read_metrics  # notebooks ask for both here
@@ -28,8 +30,12 @@ def train_run(
     questions: Sequence[Question] | None = None,
     title: str = "train",
     carry: Carry = progress_note,
+    look: bool = False,
 ) -> bool:
     """Train by a recipe into a run folder; a complete run is left alone, an interrupted one goes on.
+
+    With `look`, a run that begins says first what the untrained model does with a few questions (`preflight`). The run
+    is the same with it and without it.
 
     Returns:
         True if the run is complete, False if Ctrl-C ended this call, even in the last step; the same call goes on.
@@ -53,7 +59,7 @@ def train_run(
     recipe.config(out)
     with locked(out):
         questions = recipe.load_questions(seed) if questions is None else questions
-        return _train(recipe, out, settings, seed, questions, title, carry)
+        return _train(recipe, out, settings, seed, questions, title, carry, look)
 
 
 def _train(
@@ -64,6 +70,7 @@ def _train(
     questions: Sequence[Question],
     title: str,
     carry: Carry,
+    look: bool,
 ) -> bool:
     """Train, and try again with half the batch whenever memory runs out. The folder is claimed only once there is a
     trainer: a mistake in the recipe leaves nothing behind that would refuse the mended one."""
@@ -72,10 +79,13 @@ def _train(
 
     while True:
         trainer = make_trainer(recipe, out, seed, questions, title, carry)
+        check_room(questions, trainer.sampler, trainer.args.num_rounds)
         open_run(out, settings)
         record_sources(out, trainer.model, questions)
         with one_line_faults(out, trainer):
             check_coherence(trainer.sampler, trainer.policy)
+            if look:
+                look_first(trainer, out, questions, f"{recipe.model} on {recipe.task}", seed)
             try:
                 train_to_the_end(trainer)
                 return _finish(trainer, out) and not trainer.interrupt.interrupted

@@ -26,7 +26,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from motif_lib import records
-from motif_lib.carry import Carry, capped, progress_note
+from motif_lib.carry import Carry, fitting, progress_note
 from motif_lib.credit import roll_in
 from motif_lib.models.unsloth import check_trains
 from motif_lib.records import Question, Trace
@@ -97,7 +97,7 @@ class MotifTrainer(GRPOTrainer):
             args.temperature if args.later_temperature is None else args.later_temperature,
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
-        self.carry = self._fitting(carry)
+        self.carry = fitting(carry, self.sampler)  # a note that leaves no room would end the training
         self.traces_path, self.traced = Path(args.output_dir) / "traces.jsonl", True
         self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
@@ -129,13 +129,6 @@ class MotifTrainer(GRPOTrainer):
             repetition_penalty=args.repetition_penalty,
             chat_template_kwargs=args.chat_template_kwargs,
         )
-
-    def _fitting(self, carry: Carry) -> Carry:
-        """The carry with notes that leave room for question and reply: a longer one would end the training."""
-        if not self.sampler.window:
-            return carry
-        room = self.sampler.window - self.args.max_completion_length
-        return capped(carry, self.processing_class, max(1, room // 2))
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train as `GRPOTrainer` does, and leave Ctrl-C as it was.
