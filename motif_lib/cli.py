@@ -14,8 +14,9 @@ from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
 from motif_lib.runtime import share_cores
 from motif_lib.show.terminal import printable, write_anything
+from motif_lib.training.commands import app as training
 
-GOES_ON = {"demo", "train", "experiment", "ablate"}  # and `eval` with --out
+GOES_ON = {"demo", "warm", "train", "experiment", "ablate"}  # and `eval` with --out
 
 
 class Commands(TyperGroup):
@@ -38,6 +39,7 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
 app.add_typer(tiny, name="tiny")
+app.add_typer(training)
 app.add_typer(machine)
 app.add_typer(classroom)
 
@@ -66,8 +68,8 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, ty
 
 
 @app.command()
-def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
-    """Train by a recipe: a name such as `cpu`, or the path of a YAML file.
+def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0, adapter: Adapter = None):
+    """Train by a recipe: a name such as `cpu`, or a YAML file; with --adapter, training of that adapter goes on.
 
     In one process; for several GPUs or machines docs/several_gpus.md has a script for torchrun and accelerate.
 
@@ -76,7 +78,7 @@ def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
     from motif_lib.training.recipe import load_recipe
     from motif_lib.training.runs import train_run
 
-    if not train_run(load_recipe(recipe), out, seed):
+    if not train_run(load_recipe(recipe).going_on(adapter), out, seed):
         raise typer.Exit(130)  # stopped by Ctrl-C: what follows it in a script must not run
     typer.echo(f"adapter: {out / 'adapter'}")
 
