@@ -248,6 +248,6 @@ def test_a_reply_that_is_cut_or_holds_a_chat_token_is_not_learned():
 
     good = RIGHT.format(1)
     assert warm.in_format(one(good)) and not warm.in_format(one(good, finished=False))
-    assert not warm.in_format(one("Sure! " + good)) and not warm.in_format(one(good.replace("so", "<|im_end|>")))
-    row = warm.to_examples([one(good.replace("so", "\ud800"))], {"enable_thinking": False})[0]
+    assert not warm.in_format(one("Sure! " + good)) and not warm.in_format(one(good.replace("it", "<|im_end|>")))
+    row = warm.to_examples([one(good.replace("it", "\ud800"))], {"enable_thinking": False})[0]
     assert "?" in row["completion"][0]["content"] and row["chat_template_kwargs"] == {"enable_thinking": False}
