@@ -17,7 +17,7 @@ from motif_lib.samplers.options import Adapter, Budget, Model, Revision, Rounds,
 from motif_lib.show.terminal import printable, write_anything
 from motif_lib.training.commands import app as training
 
-GOES_ON = {"demo", "train", "experiment", "ablate", "gpu-day"}  # and `eval` with --out
+GOES_ON = {"demo", "warm", "train", "experiment", "ablate", "gpu-day"}  # and `eval` with --out
 
 
 class Commands(TyperGroup):
@@ -65,9 +65,10 @@ def train(
     recipe: str,
     out: Out = Path("runs/train"),
     seed: Seed = 0,
-    signal: Annotated[bool, typer.Option(help="Look first what the untrained model does with a few questions.")] = True,
+    adapter: Adapter = None,
+    signal: Annotated[bool, typer.Option(help="First see what the model does with a few questions.")] = True,
 ):
-    """Train by a recipe: a name such as `cpu`, or the path of a YAML file.
+    """Train by a recipe: a name such as `cpu`, or a YAML file; with --adapter, training of that adapter goes on.
 
     In one process; for several GPUs or machines docs/several_gpus.md has a script for torchrun and accelerate.
 
@@ -76,7 +77,7 @@ def train(
     from motif_lib.training.recipe import load_recipe
     from motif_lib.training.runs import train_run
 
-    if not train_run(load_recipe(recipe), out, seed, look=signal):
+    if not train_run(load_recipe(recipe).going_on(adapter), out, seed, look=signal):
         raise typer.Exit(130)  # stopped by Ctrl-C: what follows it in a script must not run
     typer.echo(f"adapter: {out / 'adapter'}")
 

@@ -69,11 +69,13 @@ def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the files of a folder, but for the seal and what other processes may still be writing."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != SEAL]
     files = [path for path in files if not path.name.startswith("rng_state_")]
-    found = {}
-    for path in files:
-        with open(path, "rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {path.name: sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seal(folder: Path) -> None:

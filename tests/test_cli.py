@@ -41,7 +41,7 @@ def process(*args, check=True):
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "signal", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
+        *("demo", "signal", "warm", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
         *("doctor", "grade", "pack"),
     ],
 )
@@ -175,6 +175,7 @@ def test_terminal_escape_codes_of_a_model_are_shown_not_sent():
 
 LONG = {  # the function that is interrupted, and what is said
     "demo --quick --out {}": ("studies.demo.run_demo", "goes on from there: motif demo --quick --out"),
+    "warm cpu --out {}": ("training.warm.warm_run", "goes on from there: motif warm cpu --out"),
     "train cpu --out {}": ("training.runs.train_run", "goes on from there: motif train cpu --out"),
     "signal motif-tiny ledger": ("training.preflight.preflight", "To begin again: motif signal motif-tiny ledger"),
     "experiment --out {} --seeds 2": ("studies.seeds.run_experiment", "goes on from there: motif experiment --out"),

@@ -89,6 +89,7 @@ TRAJECTORY = Trajectory(Question("How many?", "17"), (Reply(1, [], "17", "", Tru
 # What a command calls, and what that gives back; each is replaced by a double that takes the same arguments only.
 CALLED = {
     "demo": {"studies.demo.run_demo": None},
+    "warm": {"training.warm.warm_run": True},
     "train": {"training.runs.train_run": True},
     "signal": {
         "training.preflight.sample_questions": [],
@@ -115,7 +116,7 @@ def documented() -> list[str]:
     lines = dict.fromkeys(
         [*written, *examples(typer.main.get_command(app)), "eval gsm8k --model org/model --revision v1 --adapter a"]
     )
-    bare = ("think", "grade", "export", "train", "signal", "tiny")  # these need an argument
+    bare = ("think", "grade", "export", "warm", "train", "signal", "tiny")  # these need an argument
     return [line for line in lines if line and not line.startswith("--") and "--help" not in line and line not in bare]
 
 

@@ -96,7 +96,7 @@ def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
 
 def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
-    runs.open_run(tmp_path / "run", {"recipe": runs.asdict(recipe), "seed": 0})
+    runs.open_run(tmp_path / "run", {"recipe": recipe.settings(), "seed": 0})
     (tmp_path / "run" / "adapter").mkdir()
     monkeypatch.setattr(runs, "make_trainer", lambda *args: pytest.fail("trained again"))
     assert runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)

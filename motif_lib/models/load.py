@@ -152,8 +152,24 @@ def attention_for(config: Any) -> str | None:
     return GROUPED if fits and not gpu.has_cuda() else None
 
 
-def add_adapter(model: Any, folder: Path, source: str) -> Any:
-    """The model with a saved adapter around it.
+def go_on_with(model: Any, adapter: Path, rank: int, source: str) -> Any:
+    """The model with a saved adapter of this rank, for a training that goes on with it.
+
+    Raises:
+        RuntimeError: in one line, if the folder cannot be loaded, or holds an adapter of another rank or model.
+    """
+    from safetensors import SafetensorError
+
+    if (found := read_settings(adapter)["r"]) != rank:
+        raise RuntimeError(f"the adapter in {adapter} has rank {found}, the recipe {rank}: write lora_rank: {found}")
+    try:
+        return add_adapter(model, adapter, resolve(source), trainable=True)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise RuntimeError(f"cannot load {adapter}: {first_line(error)}") from error
+
+
+def add_adapter(model: Any, folder: Path, source: str, trainable: bool = False) -> Any:
+    """The model with a saved adapter around it, frozen unless it is to be trained on.
 
     Raises:
         OSError: if the folder is damaged.
@@ -169,7 +185,9 @@ def add_adapter(model: Any, folder: Path, source: str) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # said below, in one line
         try:
-            model = PeftModel.from_pretrained(model, str(folder), config=config, use_safetensors=True)
+            model = PeftModel.from_pretrained(
+                model, str(folder), is_trainable=trainable, config=config, use_safetensors=True
+            )
         except RuntimeError as error:
             if "size mismatch" not in str(error):  # torch's, a line for every layer
                 raise

@@ -14,8 +14,9 @@ import random
 import re
 import zlib
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
+from motif_lib.protocol import reply_text
 from motif_lib.records import Question
 
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eva", "Finn", "Gia", "Hugo", "Ivy", "Jon")
@@ -97,6 +98,18 @@ def ledger_note(question: Question, rounds_done: int) -> str:
     except ValueError:
         raise ValueError(f"question {question.id!r} is not a Ledger problem: give another gold_note") from None
     return note(problem, min(problem.days, rounds_done * DAYS_PER_ROUND))
+
+
+def replies(question: Question, num_rounds: int) -> list[str]:
+    """The replies of a perfect trajectory: in each round an equal share of the days, at least `DAYS_PER_ROUND`.
+
+    Raises:
+        ValueError: if the text is not a Ledger question.
+    """
+    problem = Ledger.read(question.text)
+    share = max(DAYS_PER_ROUND, -(-problem.days // num_rounds))
+    done = [min(problem.days, share * rounds) for rounds in range(num_rounds + 1)]
+    return [reply_text(problem.work(was, now), note(problem, now)) for was, now in pairwise(done)]
 
 
 def draw(rng: random.Random, days: int) -> Ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from trl import GRPOConfig
 
@@ -87,6 +88,24 @@ class MotifConfig(GRPOConfig):
             local % m == 0,
             f"{local} replies a device and generation do not hold whole groups of {m}: make "
             "per_device_train_batch_size x gradient_accumulation_steps a multiple of num_generations",
+        )
+
+    def make_sampler(self, model: Any, tokenizer: Any) -> Any:
+        """The sampler of these settings: of a training, and of the traces for its cold start."""
+        from motif_lib.samplers.choose import make_sampler
+
+        return make_sampler(
+            model,
+            tokenizer,
+            self.max_completion_length,
+            self.temperature,
+            self.top_p,
+            self.rollout_batch_size,
+            kind=self.sampler,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            chat_template_kwargs=self.chat_template_kwargs,
         )
 
     @property

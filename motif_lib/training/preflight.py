@@ -108,7 +108,7 @@ def preflight(
         watch = Watch(bar.update)
         step = Step(plan, watch.over(sampler), watch.over(later or sampler), fitting(carry, sampler), stop)
         for start in range(0, len(questions), size):
-            for number, each in enumerate(dict.fromkeys((sampler, later))):
+            for number, each in enumerate(each for each in dict.fromkeys((sampler, later)) if each):
                 seed_sampler(each, seed, 2 * start + number)
             found, scores = step(questions[start : start + size], random.Random(f"{seed}-{start}"))
             traces += found

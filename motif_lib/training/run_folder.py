@@ -6,6 +6,7 @@ signal.json     what the untrained model did with a few questions, if `motif tra
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
+traces/         before a cold start: the evaluation that sampled its traces (`evaluate.store`)
 adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
 """
 
@@ -16,18 +17,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.files import LOCK, write_text
+from motif_lib.files import LOCK, sha256, write_text
 from motif_lib.models.identity import fingerprint
-from motif_lib.records import Question, digest, read_lines
+from motif_lib.records import Question, Trajectory, digest, read_lines
 
 SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
-SETTINGS, SOURCES, SIGNAL = "settings.json", "sources.json", "signal.json"
+SETTINGS, SOURCES, SIGNAL, TRACES = "settings.json", "sources.json", "signal.json", "traces"
 UNTRAINED = {
     SETTINGS,
     SOURCES,
     SIGNAL,
     "traces.jsonl",
     "metrics.jsonl",
+    TRACES,
     LOCK,
 }  # a folder with no more than these has lost nothing yet
 
@@ -87,8 +89,10 @@ def _secret_in(settings: Any) -> str | None:
     return next(named, None) or next(filter(None, map(_secret_in, settings.values())), None)
 
 
-def record_sources(out: Path, model: Any, questions: Sequence[Question]) -> None:
-    """Record the model and the questions that a run begins with, or compare them with the record.
+def record_sources(
+    out: Path, model: Any, data: Sequence[Question | Trajectory], adapter: str | None = None, what: str = "questions"
+) -> None:
+    """Record the model, its adapter and the data that a run begins with, or compare them with the record.
 
     Raises:
         ValueError: if they differ: from here on the run would not be what its folder says.
@@ -97,9 +101,11 @@ def record_sources(out: Path, model: Any, questions: Sequence[Question]) -> None
     sources = {
         "model_commit": commit,
         "model_sha256": None if commit else fingerprint(model, adapters=False),
-        "questions": len(questions),
-        "questions_sha256": digest(questions),
+        what: len(data),
+        f"{what}_sha256": digest(data),
     }
+    if adapter is not None:
+        sources["adapter_sha256"] = sha256(Path(adapter) / "adapter_model.safetensors")
     if not begun(out):
         return _record(out / SOURCES, sources)
     was = json.loads((out / SOURCES).read_text(encoding="utf-8-sig"))

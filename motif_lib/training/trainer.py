@@ -34,7 +34,6 @@ from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
 from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
-from motif_lib.samplers.choose import make_sampler
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
@@ -92,7 +91,7 @@ class MotifTrainer(GRPOTrainer):
         )
         check_precision(args, precision)
         check_trainer(self)
-        self.sampler = self._make_sampler()
+        self.sampler = args.make_sampler(self.policy, self.processing_class)
         self.later_sampler = self.sampler.at(
             args.temperature if args.later_temperature is None else args.later_temperature,
             args.top_p if args.later_top_p is None else args.later_top_p,
@@ -112,22 +111,6 @@ class MotifTrainer(GRPOTrainer):
             ended=self._ended,
             on_traces=self._trace,
             stop=self.stop,
-        )
-
-    def _make_sampler(self) -> Any:
-        args = self.args
-        return make_sampler(
-            self.policy,
-            self.processing_class,
-            args.max_completion_length,
-            args.temperature,
-            args.top_p,
-            args.rollout_batch_size,
-            kind=args.sampler,
-            top_k=args.top_k,
-            min_p=args.min_p,
-            repetition_penalty=args.repetition_penalty,
-            chat_template_kwargs=args.chat_template_kwargs,
         )
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
