@@ -71,7 +71,7 @@ def losses(out):
 
 @pytest.mark.slow
 def test_after_a_cold_start_more_replies_are_in_format(tmp_path):
-    """motif-tiny with noise on its weights, 600 examples, 40 held-out questions; the share of a question is paired."""
+    """motif-tiny with noise on its weights, 198 examples, 40 held-out questions; the share of a question is paired."""
     import torch
 
     model, tokenizer = load_model("motif-tiny")
@@ -82,11 +82,10 @@ def test_after_a_cold_start_more_replies_are_in_format(tmp_path):
     model.save_pretrained(tmp_path / "damaged")
     tokenizer.save_pretrained(tmp_path / "damaged")
     recipe = replace(load_recipe("cpu"), model=str(tmp_path / "damaged"))
-    assert warm.warm_run(recipe, tmp_path / "warm")
-    assert json.loads((tmp_path / "warm" / "sources.json").read_text())["traces"] == 200
+    assert warm.warm_run(recipe, tmp_path / "warm", size=66)
+    assert json.loads((tmp_path / "warm" / "sources.json").read_text())["traces"] == 66
     shares = [shares_in_format(recipe.model, start) for start in (None, tmp_path / "warm" / "adapter")]
     before, after = (sum(share) / len(share) for share in shares)
-    print(f"{before:.3f} {after:.3f}")
     assert after > before and sign_flip([b - a for a, b in zip(*shares)]) < 0.01
 
 
