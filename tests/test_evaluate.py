@@ -411,7 +411,7 @@ def test_the_bar_moves_with_tokens_and_ends_at_the_number_of_trajectories(capsys
     assert seen == sorted(seen) and seen[:3] == pytest.approx([0.05, 0.1, 0.15]) and seen[9] == pytest.approx(1)
     assert seen[20] == pytest.approx(2.05), "after the first batch"
     shown = capsys.readouterr().err
-    assert "4/4" in shown and "tokens/s" in shown
+    assert "4.0/4" in shown and "tokens/s" in shown
 
 
 def test_without_a_bar_nobody_listens(capsys):

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 from motif_lib.samplers.progress import listening
 
-FORMAT = "{l_bar}{bar}| {n:.0f}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+FORMAT = "{l_bar}{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Bar:
