@@ -212,11 +212,12 @@ def test_from_an_adapter_too_a_stopped_training_goes_on_to_the_same_end(recipe, 
 def test_an_adapter_that_cannot_be_gone_on_with_is_one_line(recipe, tmp_path):
     assert warm.warm_run(recipe, tmp_path / "warm", size=6)
     goes_on = recipe.going_on(tmp_path / "warm" / "adapter")
+    on_gpu = replace(goes_on, train={key: value for key, value in goes_on.train.items() if key != "use_cpu"})
     for wrong, message in (
         (replace(goes_on, lora_rank=8), "has rank 4, the recipe 8: write lora_rank: 4"),
         (recipe.going_on(tmp_path / "warm"), "holds no LoRA adapter"),
         (replace(goes_on, model="motif-tiny"), "cannot load .*adapter"),
-        (replace(goes_on, load={"unsloth": True}), "with Unsloth a run begins .*motif export .*adapter --out FOLDER"),
+        (replace(on_gpu, load={"unsloth": True}), "with Unsloth a run begins .*motif export .*adapter --out FOLDER"),
         (goes_on.with_train(beta=0.1), "with beta a run begins .*motif export"),
     ):
         with pytest.raises(RuntimeError, match=message) as error:
