@@ -13,14 +13,17 @@ compared at one budget. Your own strategy is such a function too:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from motif_lib.protocol import NO_NOTE, read_answer
+from motif_lib.protocol import NO_NOTE, REPLY_TAGS, read_answer
 
 Carry = Callable[[str, bool, str], str]
 
 MAX_NOTE = 2_000  # characters: a note longer than this would crowd the question out of the window
+_TAG = re.compile("|".join(REPLY_TAGS))
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
 
 
 def progress_note(reply: str, finished: bool, previous: str) -> str:
@@ -54,6 +57,38 @@ def last_text(size: int = 120) -> Carry:
 
     last_text_carry.__qualname__ = f"last_text({size})"  # an evaluation on disk is known by it
     return last_text_carry
+
+
+def answer_or_end(size: int = 200) -> Carry:
+    """For models that forget the tag: the last `<answer>`, or else the end of a reply that ended by itself.
+
+    The end is what stands after the last of our tags that text follows: its last whole sentences and lines that fit
+    into `size` characters, or, of a sentence longer than that, its last `size` characters. A reply that was cut off
+    before its answer carries nothing, as in `progress_note`: it stopped in mid-thought.
+
+    >>> carry = answer_or_end(40)
+    >>> carry("<reasoning>2 + 3 = 5</reasoning>First we add. So Ann has 5 apples so far.", True, "")
+    'So Ann has 5 apples so far.'
+    >>> carry("<answer>5 so far</answer> That is all.", True, "")
+    '5 so far'
+    >>> carry("So Ann has 5 app", False, "")
+    '(no progress note)'
+    """
+
+    def answer_or_end_carry(reply: str, finished: bool, previous: str) -> str:
+        return (read_answer(reply) or (finished and _end(reply, size)) or NO_NOTE)[:MAX_NOTE]
+
+    answer_or_end_carry.__qualname__ = f"answer_or_end({size})"
+    return answer_or_end_carry
+
+
+def _end(reply: str, size: int) -> str:
+    """The last text beside the tags, at most `size` characters of it, from the start of a sentence or line on."""
+    text = next(filter(None, map(str.strip, reversed(_TAG.split(reply)))), "")
+    if len(text) <= size:
+        return text
+    begin = _SENTENCE_END.search(text, len(text) - size - 1)
+    return text[begin.end() :].strip() if begin else text[-size:]
 
 
 def full_history(reply: str, finished: bool, previous: str) -> str:
@@ -96,5 +131,6 @@ CARRIES = {  # those that a name in a YAML file can stand for
     "progress_note": progress_note,
     "memory": memory,
     "last_text": last_text(),
+    "answer_or_end": answer_or_end(),
     "full_history": full_history,
 }

@@ -20,7 +20,7 @@ from motif_lib.training.recipe import load_recipe
 def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():
     """At its widest: all of 22 questions a length solved."""
     questions = [Question(f"q{i}", "1", id=str(i), length=4 + i % 9) for i in range(198)]
-    items = tuple(Item(q, (True,), ("1",), ("",), (1_234,), (9,)) for q in questions)
+    items = tuple(Item(q, (True,), ("1",), ("",), (1_234,), (9,), (True,), ("1",)) for q in questions)
     text = io.StringIO()
     table = results_table({name: Report(name, {}, items) for name in ("base", *METHODS)})
     Console(file=text, width=80, color_system=None, force_jupyter=False).print(table)

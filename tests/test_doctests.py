@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ("protocol", "carry", "rounds", "grpo", "rewards.format")
+MODULES = ("protocol", "carry", "rounds", "grpo", "rewards.format", "verify.lenient")
 
 
 @pytest.mark.parametrize("name", MODULES)

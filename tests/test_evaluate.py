@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from motif_lib.carry import last_text
-from motif_lib.evaluate import Report, evaluate, regrade
+from motif_lib.evaluate import Report, compare, evaluate, regrade
 from motif_lib.evaluate.statistics import wilson
 from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
@@ -88,6 +88,48 @@ def test_several_samples_give_avg_pass_and_vote_worked_out_by_hand():
     assert report.tokens_per_question == voted.tokens_per_question == (3 + 3 + 3 + 1) / 4
     assert report.tokens_per_correct == pytest.approx(10 / 7)
     assert voted.tokens_per_correct == pytest.approx(10 / 3)
+
+
+def test_the_lenient_score_is_apart_from_the_strict_one_in_report_table_vote_and_comparison(tmp_path):
+    """Worked out by hand: a last number counts in any format, and cut off; what is right strictly is right anyway."""
+    replies = {
+        "q0": ["so 1", "it is 1.", "<answer>1</answer>"],  # out of format, in format
+        "q1": ["<answer>\\boxed{1} in 3 days</answer>", "1 and 2", "1 or 2"],  # right once, outvoted by last numbers
+        "q2": ["<reasoning>1", "<reasoning>1", "<reasoning>#### 1"],  # never in format
+        "q3": ["<answer>\\boxed{1}</answer>, 1 of 7", "", "no idea"],  # right, and not by its last number
+    }
+    report = evaluate(
+        [question(i) for i in range(4)], answering(replies), 1, samples=3, path=tmp_path, name="m", progress=False
+    )
+    assert [item.correct for item in report.items] == [
+        (False, False, True), (True, False, False), (False,) * 3, (True, False, False)
+    ]  # fmt: skip
+    assert [item.lenient for item in report.items] == [
+        (True, True, True), (True, False, False), (True,) * 3, (True, False, False)
+    ]  # fmt: skip
+    assert (report.accuracy.value, report.lenient.value) == (3 / 12, 8 / 12)
+    lenient = report.leniently()
+    assert lenient.accuracy == lenient.lenient == report.lenient and lenient.name == "m (lenient)"
+    assert [item.lenient for item in report.voted().items] == [(True,), (False,), (True,), (True,)]
+    assert report.voted().leniently().accuracy == lenient.voted().accuracy
+    assert compare(report, lenient).difference.value == pytest.approx(5 / 12)
+    row = next(line for line in str(report).splitlines() if "lenient (last number)" in line)
+    assert " 66.7 " in row
+    assert "lenient" not in (tmp_path / "items.jsonl").read_text()
+    assert Report.load(tmp_path) == regrade(tmp_path) == report, "it is read from the stored replies"
+
+
+def test_where_both_scores_are_the_same_the_table_has_one():
+    report = evaluate([question(0), question(1)], answering({"q0": [r"\boxed{1}"], "q1": ["2"]}), progress=False)
+    assert report.lenient == report.accuracy and "lenient" not in str(report)
+
+
+def test_a_gold_that_is_no_number_keeps_its_strict_verdict():
+    questions = [Question(f"q{i}", gold, "math500", str(i)) for i, gold in enumerate([r"\text{even}", "2k", "x=2"])]
+    sampler = answering({"q0": [r"\boxed{\text{even}}, as 2 is"], "q1": ["so 2"], "q2": ["<reasoning>so 2"]})
+    report = evaluate(questions, sampler, 1, progress=False)
+    assert [item.correct for item in report.items] == [(True,), (False,), (False,)]
+    assert [item.lenient for item in report.items] == [(True,), (False,), (True,)]
 
 
 def test_a_stop_rule_answers_with_the_boxed_note_and_the_report_shows_what_it_saves(tmp_path):

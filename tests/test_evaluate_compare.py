@@ -29,6 +29,8 @@ def report(name: str, scores: list[list[int]], start: int = 0) -> Report:
             ("",) * len(s),
             (1,) * len(s),
             (1,),
+            tuple(map(bool, s)),
+            ("1",) * len(s),
         )
         for i, s in enumerate(scores, start)
     )
@@ -110,7 +112,9 @@ def test_only_shared_questions_are_compared_and_the_rest_is_counted():
 def test_reports_that_cannot_be_paired_are_refused():
     with pytest.raises(ValueError, match="share no question id"):
         compare(report("a", [[1]]), report("b", [[1]], start=1))
-    other = Report("b", {}, (Item(Question("another", "1", id="id-0"), (True,), ("1",), ("",), (1,), (1,)),))
+    other = Report(
+        "b", {}, (Item(Question("another", "1", id="id-0"), (True,), ("1",), ("",), (1,), (1,), (True,), ("1",)),)
+    )
     with pytest.raises(ValueError, match="'id-0' names different questions"):
         compare(report("a", [[1]]), other)
 

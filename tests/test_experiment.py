@@ -38,7 +38,7 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
 
     def evaluate_run(recipe, adapter, questions, out, title, seed):
         asked.append((adapter, out.name))
-        return Report("", {}, (Item(Question("?", "1"), (True,), ("1",), ("",), (1,), (1,)),))
+        return Report("", {}, (Item(Question("?", "1"), (True,), ("1",), ("",), (1,), (1,), (True,), ("1",)),))
 
     monkeypatch.setattr(experiment, "train_run", lambda *args, **options: True)
     monkeypatch.setattr(experiment, "evaluate_run", evaluate_run)

@@ -86,8 +86,8 @@ def test_reading_and_carrying_are_bounded():
     def check(text):
         for reply in (text, reply_text(text, text), text * 50):
             assert (read_answer(reply) or "") in reply
-            for strategy in (carry.progress_note, carry.memory, carry.full_history, carry.last_text(120)):
-                assert len(strategy(reply, False, text)) <= carry.MAX_NOTE
+            for strategy in carry.CARRIES.values():
+                assert all(len(strategy(reply, ended, text)) <= carry.MAX_NOTE for ended in (False, True))
             assert all(0 <= score <= 2 for score in format_reward([[{"content": reply}]]))
 
     each(check)

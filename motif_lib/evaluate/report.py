@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from motif_lib.evaluate import statistics, store
 from motif_lib.evaluate.statistics import Estimate
 from motif_lib.records import Question
 from motif_lib.show.tables import Shown, Table
+from motif_lib.verify.lenient import verify_last_number
 
 WIDE = 0.20  # an interval wider than this gets a warning: it cannot tell apart what is usually compared
 
@@ -27,6 +28,9 @@ class Item:
         reasons: why the verdict is what it is.
         tokens: completion tokens of all rounds.
         prompt_tokens: prompt tokens of all rounds.
+        lenient: True also where only the last number of the final reply is right, in whatever format; where the gold
+            is not a number, the strict verdict.
+        lenient_answers: what was read for `lenient`: the answer of a correct sample, else the last number.
     """
 
     question: Question
@@ -35,6 +39,8 @@ class Item:
     reasons: tuple[str, ...]
     tokens: tuple[int, ...]
     prompt_tokens: tuple[int, ...]
+    lenient: tuple[bool, ...]
+    lenient_answers: tuple[str | None, ...]
 
     @property
     def hits(self) -> int:
@@ -76,6 +82,16 @@ class Report(Shown):
     def accuracy(self) -> Estimate:
         """Share of correct samples (pass@1; with k samples avg@k), 95 % interval over questions."""
         return statistics.mean_estimate([item.score for item in self.items])
+
+    @property
+    def lenient(self) -> Estimate:
+        """As `accuracy`, by the lenient score; what it has above `accuracy` is format, or a reply that was cut off."""
+        return self.leniently().accuracy
+
+    def leniently(self) -> Report:
+        """This report with the lenient verdicts in place of the strict ones, to `compare`, to group or to vote."""
+        items = (replace(item, correct=item.lenient, answers=item.lenient_answers) for item in self.items)
+        return Report(f"{self.name} (lenient)", self.settings, tuple(items))
 
     def pass_at_k(self, k: int) -> Estimate:
         """Chance that one of k samples is right: the unbiased estimate, averaged over questions."""
@@ -146,6 +162,8 @@ class Report(Shown):
         """Accuracy overall, by length and by tag; costs and warnings below."""
         k = self.samples
         rows = [("accuracy" if k == 1 else f"avg@{k}", self.accuracy)]
+        if any(sum(item.lenient) != item.hits for item in self.items):  # the same number twice teaches nothing
+            rows.append(("lenient (last number)", self.lenient))
         if k > 1:
             rows += [(f"pass@{k}", self.pass_at_k(k)), (f"majority of {k}", self.voted().accuracy)]
         rows += [(f"{key} {value}", estimate) for key in self._keys() for value, estimate in self.by(key).items()]
@@ -163,20 +181,40 @@ class Report(Shown):
 
 
 def _item(records: Sequence[store.Record]) -> Item:
-    verdicts = [record["verdict"] for record in records]
+    question, verdicts = Question(**records[0]["question"]), [record["verdict"] for record in records]
+    lenient = [_lenient(question, record) for record in records]
     return Item(
-        Question(**records[0]["question"]),
+        question,
         tuple(verdict["correct"] for verdict in verdicts),
         tuple(verdict["answer"] for verdict in verdicts),
         tuple(verdict["reason"] for verdict in verdicts),
         tuple(sum(reply["tokens"] for reply in record["replies"]) for record in records),
         tuple(sum(reply["prompt_tokens"] for reply in record["replies"]) for record in records),
+        tuple(correct for correct, _ in lenient),
+        tuple(answer for _, answer in lenient),
     )
 
 
+def _lenient(question: Question, record: store.Record) -> tuple[bool, str | None]:
+    """The lenient verdict and what it read, from the stored text of the final reply: no file holds them."""
+    strict = record["verdict"]
+    if strict["correct"]:
+        return True, strict["answer"]
+    verdict = verify_last_number(record["replies"][-1]["text"], question.gold, question.rules)
+    return (verdict.correct is True, verdict.answer) if verdict else (False, strict["answer"])
+
+
 def _vote(item: Item) -> Item:
-    best = statistics.majority(item.answers)
-    spent = (sum(item.tokens),), (sum(item.prompt_tokens),)
-    if best is None:
-        return Item(item.question, (False,), (None,), ("no sample gave an answer",), *spent)
-    return Item(item.question, (item.correct[best],), (item.answers[best],), (item.reasons[best],), *spent)
+    """The strict and the lenient answers vote apart from each other."""
+    strict, lenient = statistics.majority(item.answers), statistics.majority(item.lenient_answers)
+    none = "no sample gave an answer"
+    return Item(
+        item.question,
+        (False if strict is None else item.correct[strict],),
+        (None if strict is None else item.answers[strict],),
+        (none if strict is None else item.reasons[strict],),
+        (sum(item.tokens),),
+        (sum(item.prompt_tokens),),
+        (lenient is not None and item.lenient[lenient],),
+        (None if lenient is None else item.lenient_answers[lenient],),
+    )

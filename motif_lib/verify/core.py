@@ -114,10 +114,11 @@ def _compare_numbers(found: list[str], gold: str, grading: str) -> Verdict:
     given = numbers[0]
     if grading == "aime" and (given.value.denominator != 1 or not 0 <= given.value <= 999):
         return Verdict(False, "not a whole number from 0 to 999", str(given), str(wanted))
-    return _number_verdict(given, wanted)
+    return number_verdict(given, wanted)
 
 
-def _number_verdict(given: Number, wanted: Number) -> Verdict:
+def number_verdict(given: Number, wanted: Number) -> Verdict:
+    """The verdict on two numbers."""
     right = same_number(wanted, given)
     return Verdict(right, "the same number" if right else "a different number", str(given), str(wanted))
 
@@ -145,7 +146,7 @@ def _hedge(claim: str, gold: str) -> Verdict | None:
 
 def _numbers(claim: str, gold: str) -> Verdict | None:
     wanted, given = read_number(gold, words=False), read_number(claim, words=False)
-    return _number_verdict(given, wanted) if wanted and given else None
+    return number_verdict(given, wanted) if wanted and given else None
 
 
 def _same_base(claim: str, gold: str) -> Verdict | None:
