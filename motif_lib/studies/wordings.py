@@ -65,7 +65,7 @@ Reply in exactly this form:
 go on with the problem, step by step{start}
 </reasoning>
 <answer>
-a short note to yourself for round {next}: the numbers that you have found, what each of them means, and what is left to do
+a note to yourself for round {next}: the numbers that you have found, what each of them means, and what is left to do
 </answer>"""
 
 LAST_ROUND = r"""You solve a problem over {n} rounds. This is the last round.
@@ -105,7 +105,12 @@ def per_round(round: int, num_rounds: int) -> str:
     return text.format(n=num_rounds, r=round, next=round + 1, start=start)
 
 
+def step_by_step(round: int, num_rounds: int) -> str:
+    return per_round(round, num_rounds).replace("go on with the problem", "think about the problem and work on it").replace("finish the problem, step by step", "solve the problem, step by step; check the numbers of the note")
+
+
 WORDINGS: dict[str, Wording] = {
+    "step by step": step_by_step,
     "explicit": lambda r, n: EXPLICIT,
     "per round": per_round,
     "per round + example": lambda r, n: per_round(r, n) + (LAST_EXAMPLE if r == n else NOTE_EXAMPLE),
