@@ -117,6 +117,13 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
     return capped_carry
 
 
+def fitting(carry: Carry, sampler: Any) -> Carry:
+    """The strategy with notes of at most half of what the sampler's window leaves beside a reply."""
+    if not (window := getattr(sampler, "window", None)):
+        return carry
+    return capped(carry, sampler.tokenizer, max(1, (window - sampler.max_new_tokens) // 2))
+
+
 def name_of(strategy: Callable) -> str:
     """What a run on disk calls a strategy or a stop rule."""
     return getattr(strategy, "__qualname__", type(strategy).__name__)

@@ -13,9 +13,11 @@ from typer.core import TyperGroup
 from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
 from motif_lib.runtime import share_cores
+from motif_lib.samplers.options import Adapter, Budget, Model, Revision, Rounds, Seed, Server, Temperature
 from motif_lib.show.terminal import printable, write_anything
+from motif_lib.training.commands import app as training
 
-GOES_ON = {"demo", "train", "experiment", "ablate"}  # and `eval` with --out
+GOES_ON = {"demo", "warm", "train", "experiment", "ablate", "gpu-day"}  # and `eval` with --out
 
 
 class Commands(TyperGroup):
@@ -38,18 +40,11 @@ class Commands(TyperGroup):
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 tiny = typer.Typer(no_args_is_help=True, help="The tiny model that ships with the package.")
 app.add_typer(tiny, name="tiny")
+app.add_typer(training)
 app.add_typer(machine)
 app.add_typer(classroom)
 
 Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on.")]
-Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
-Model = Annotated[str, typer.Option(help="motif-tiny, a folder or a Hub id.")]
-Adapter = Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter.")]
-Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of a Hub model, to pin it.")]
-Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
-Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
-Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
-Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Number of questions; default 200, or all of a benchmark.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 
@@ -66,8 +61,14 @@ def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, ty
 
 
 @app.command()
-def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
-    """Train by a recipe: a name such as `cpu`, or the path of a YAML file.
+def train(
+    recipe: str,
+    out: Out = Path("runs/train"),
+    seed: Seed = 0,
+    adapter: Adapter = None,
+    signal: Annotated[bool, typer.Option(help="First see what the model does with a few questions.")] = True,
+):
+    """Train by a recipe: a name such as `cpu`, or a YAML file; with --adapter, training of that adapter goes on.
 
     In one process; for several GPUs or machines docs/several_gpus.md has a script for torchrun and accelerate.
 
@@ -76,7 +77,7 @@ def train(recipe: str, out: Out = Path("runs/train"), seed: Seed = 0):
     from motif_lib.training.recipe import load_recipe
     from motif_lib.training.runs import train_run
 
-    if not train_run(load_recipe(recipe), out, seed):
+    if not train_run(load_recipe(recipe).going_on(adapter), out, seed, look=signal):
         raise typer.Exit(130)  # stopped by Ctrl-C: what follows it in a script must not run
     typer.echo(f"adapter: {out / 'adapter'}")
 
@@ -135,13 +136,10 @@ def eval_(
     if model == "motif-tiny":
         share_cores()
     from motif_lib.evaluate import evaluate
-    from motif_lib.models.identity import check_revision
     from motif_lib.rounds import boxed
     from motif_lib.samplers.open import open_sampler
     from motif_lib.tasks import load_task
 
-    if not server:
-        check_revision(model, revision)
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
     sampler = open_sampler(model, adapter, revision, budget, temperature, server)
     name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
@@ -184,15 +182,12 @@ def think(
     """
     if model == "motif-tiny":
         share_cores()
-    from motif_lib.models.identity import check_revision
     from motif_lib.records import Question
     from motif_lib.rounds import think as think_
     from motif_lib.samplers.open import open_sampler
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
-    if not server:
-        check_revision(model, revision)
     sampler = open_sampler(model, adapter, revision, budget, temperature, server)
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:

@@ -14,7 +14,7 @@ all    r drawn evenly, each row with a trajectory of its own: m whole trajectori
        with the outcome of the whole. Also grad J / n, as drawing a round is unbiased for the sum over rounds. The mean
        of the group estimates the value of the question, so the luck of the earlier rounds stays in the advantage.
 
-Subtracting the group mean, which holds the row's own Q, multiplies these expectations by (m - 1) / m. With
+Subtracting the group mean, which includes the row's own Q, multiplies these expectations by (m - 1) / m. With
 `rollout_policy="base"` another policy reaches s_r and answers after a_r, and Q is the value under it: a bias that no
 number of samples removes. A temperature of the later rounds other than the trained one does the same.
 

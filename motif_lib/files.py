@@ -22,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(part, path)
     except OSError:
-        part.unlink(missing_ok=True)  # half a file on a full disk is of no use, and its room is
+        part.unlink(missing_ok=True)  # half a file on a full disk is useless, but its space is not
         raise
 
 
@@ -30,7 +30,7 @@ def write_text(path: Path, text: str) -> None:
 def locked(folder: str | Path, name: str = LOCK) -> Iterator[None]:
     """Keep a folder for this command alone; the system lets the lock go when the process ends, however it ends.
 
-    The folder is made if need be, and goes again if nothing was put into it.
+    The folder is made if need be, and removed again if nothing was put into it.
 
     Raises:
         RuntimeError: in one line, if another command holds the lock, or the folder cannot be written.
@@ -44,7 +44,7 @@ def locked(folder: str | Path, name: str = LOCK) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(f"another command writes into {folder}: wait for its end, or choose another --out") from None
+        raise RuntimeError(f"another command is writing into {folder}: wait for it, or choose another --out") from None
     except OSError as error:
         raise RuntimeError(f"cannot write into {folder}: {error.strerror}; choose another --out") from None
     try:
@@ -69,11 +69,13 @@ def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the files of a folder, but for the seal and what other processes may still be writing."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != SEAL]
     files = [path for path in files if not path.name.startswith("rng_state_")]
-    found = {}
-    for path in files:
-        with open(path, "rb") as file:
-            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {path.name: sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def seal(folder: Path) -> None:

@@ -19,7 +19,7 @@ TAGS = (*REPLY_TAGS, "<progress>", "</progress>")
 NO_NOTE = "(no progress note)"
 
 _OUR_TAG = re.compile(r"<(\s*(?:/\s*)?(?:reasoning|answer|progress)\b)", re.IGNORECASE)
-_CHAT_TOKEN = re.compile(
+CHAT_TOKEN = re.compile(
     r"<(?:[|｜][^<>|｜\n]{1,64}[|｜]|/?s|pad|unk|bos|eos|<?/?SYS>?|(?:start|end)_of_turn)>|\[/?INST\]"
 )
 _HARMLESS = str.maketrans("<>[]", "‹›()")
@@ -38,7 +38,7 @@ def neutralise(text: str) -> str:
     """
     text = CONTROL.sub("", text)
     text = _OUR_TAG.sub(r"‹\1", text)
-    text = _CHAT_TOKEN.sub(lambda match: match[0].translate(_HARMLESS), text)
+    text = CHAT_TOKEN.sub(lambda match: match[0].translate(_HARMLESS), text)
     return _ROUND_LINE.sub(r"\1(\2)", text)
 
 

@@ -28,8 +28,8 @@ class Question:
         id: stable name of the row, for reports and paired tests.
         length: number of reasoning steps of the problem where the task knows it (Ledger: days), else None.
         tags: what a report may group by, such as `{"level": 3, "subject": "Algebra"}`.
-        grading: by which rules an answer is graded: "number", "aime" (0 to 999) or "latex". None, as in every file from
-            before this field: those of the task, which then must be one of the package.
+        grading: by which rules an answer is graded: "number", "aime" (0 to 999) or "latex". None, as in every file
+            older than this field: the rules of the task, which then must be one of the package.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """What one round got and gave: the exact prompt, the text, and what of it the next round will see.
+    """What one round got and gave: the exact prompt, the text, and what the next round will see of it.
 
     Args:
         round: 1-based number of the round.
@@ -137,7 +137,7 @@ def write_jsonl(path: str | Path, records: Iterable[Any], append: bool = False) 
 
 
 def _rows(path: str | Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of the lines of a file that hold something; a line over `MAX_LINE` bytes is refused unread."""
+    """Number and bytes of the lines of a file that are not empty; a line over `MAX_LINE` bytes is refused unread."""
     with open(path, "rb") as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):

@@ -11,6 +11,7 @@ the first note that satisfies the rule, and the reply that wrote this note is it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from motif_lib.carry import Carry, progress_note
 from motif_lib.protocol import messages
@@ -84,6 +85,22 @@ def roll_out(
     return rolled
 
 
+def check_room(questions: Sequence[Question], sampler: Sampler, num_rounds: int) -> None:
+    """Raise ValueError, before anything is sampled, if there are questions that leave no room for a reply.
+
+    A server knows its window itself: it refuses such a question when it is asked.
+    """
+    if leaves_room := getattr(sampler, "leaves_room", None):
+        found = leaves_room([next_prompt(Trajectory(question, ()), num_rounds) for question in questions])
+        if few := found.count(False):
+            model: Any = sampler
+            window, budget = model.window, model.max_new_tokens
+            raise ValueError(
+                f"{few} of {len(found)} questions and a budget of {budget} tokens do not fit the window of {window}: "
+                "lower the budget, or take shorter questions or a model with a longer window"
+            )
+
+
 def think(
     questions: Sequence[Question],
     sampler: Sampler,
@@ -119,7 +136,7 @@ def branch(
     """Roll each begun trajectory out `num_trajectories` (k) times to its end.
 
     Returns:
-        k trajectories for each given one, all starting with its replies; just that one where it has ended already.
+        k trajectories for each given one, all starting with its replies; just that one if it has ended already.
     """
     if num_trajectories < 1:
         raise ValueError(f"num_trajectories={num_trajectories}: at least one trajectory is needed")

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 # What pip installs: git+https://github.com/OWNER/NAME@TAG. A fork changes this line and runs `make notebooks`.
-SOURCE = ""  # as long as it is empty nothing is installed: of an index, `motif_lib` could be anybody's package
+SOURCE = ""  # as long as it is empty nothing is installed: on an index, `motif_lib` could be anybody's
 
 HOSTS = {"Colab": "COLAB_RELEASE_TAG", "Kaggle": "KAGGLE_KERNEL_RUN_TYPE", "Binder": "BINDER_SERVICE_HOST"}
 DRIVE = "/content/drive"  # where Colab mounts it
@@ -40,13 +40,13 @@ CONFLICTS = (
     Bound("datasets", ">=4.7,<5", "TRL needs it"),
     Bound("trl", ">=1.14.2,<1.15", "MotifTrainer is made on it"),
 )
-# Packages that others are compiled against or patch: of these, what is in memory has to be what is on the disk.
+# Packages that others are compiled against or patch: for these, the version in memory must be the one on disk.
 WATCHED = ("numpy", "pyarrow", "torch", "torchao", "transformers", "peft", "datasets", "trl", "unsloth")
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """One thing that has to be mended; as text one line, with the remedy."""
+    """One thing that must be mended; as text, one line with the remedy."""
 
     package: str
     found: str
@@ -58,7 +58,7 @@ class Conflict:
 
 
 class NotReady(RuntimeError):
-    """The packages are not as they have to be: one line that says what to do, and in a notebook nothing else."""
+    """The packages are not as they must be: one line that says what to do, and nothing else in a notebook."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook
         return [f"{type(self).__name__}: {self}"]
@@ -145,7 +145,7 @@ def host() -> str:
 
 
 def prepare(*extras: str) -> None:
-    """Make a hosted runtime fit for the package: install what is missing or breaks. Where all is well nothing happens.
+    """Prepare a hosted runtime: install what is missing, and replace what breaks. If all is well, nothing happens.
 
     Args:
         extras: of the package, such as `gpu`.
@@ -194,7 +194,7 @@ def pip(requirements: list[str]) -> None:
     """Install requirements in this Python.
 
     Raises:
-        NotReady: if pip fails; what it said stands above.
+        NotReady: if pip fails; its message stands above.
     """
     command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements]
     if subprocess.run(command).returncode:

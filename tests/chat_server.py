@@ -42,9 +42,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, answer: Answer):
+    def __init__(self, answer: Answer, pages: dict[str, tuple[int, Any]]):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answer, self.lock = answer, threading.Lock()
+        self.answer, self.pages, self.lock = answer, pages, threading.Lock()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
@@ -58,6 +58,9 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
+
+    def do_GET(self) -> None:
+        self.send(*self.server.pages.get(self.path, (404, {"detail": "Not Found"})))
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -88,9 +91,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answer: Answer = counting):
-    """A running `Server`."""
-    server = Server(answer)
+def serving(answer: Answer = counting, pages: dict[str, tuple[int, Any]] | None = None):
+    """A running `Server`; `pages` are what it has besides the chat API."""
+    server = Server(answer, pages or {})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -30,7 +30,7 @@ def tokenizer():
 
 @pytest.fixture
 def random_model(tokenizer):
-    """A small random Qwen2 with a window of 256; made anew for every test, so a test may train or break it."""
+    """A small random Qwen2 with a window of 256; made afresh for every test, so a test may train or break it."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 

@@ -53,7 +53,7 @@ def test_greedy_replies_equal_generate_one_at_a_time(name, prompts, tokenizer):
     assert sampler.sample_ids(prompts) == replies and sampler.sample_ids(prompts[::-1]) == replies[::-1]
 
 
-def test_those_that_could_not_be_made_small_are_there():
+def test_architectures_too_large_to_try_still_exist():
     assert UNMADE.keys() <= MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.keys()
 
 

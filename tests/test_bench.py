@@ -43,6 +43,14 @@ def test_a_bench_measures_writes_and_predicts(recipe, tmp_path):
     assert "times the loop" in speeds and "7 steps: about" in parts
 
 
+def test_every_sampler_draws_as_the_later_rounds_do(recipe, tmp_path):
+    train = {**recipe.train, "temperature": 0.8, "top_k": 7, "min_p": 0.1, "repetition_penalty": 1.2}
+    trainer = make_trainer(replace(recipe, train=train), tmp_path / "run", 0, QUESTIONS, "bench")
+    own, (*others, last) = trainer.later_sampler, measure.samplers(trainer)
+    assert last is own and own.drawing.top_k == 7 and len(others) == 2
+    assert all((s.drawing, s.max_new_tokens, s.batch_size) == (own.drawing, 8, own.batch_size) for s in others)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Time that passes only where a test says so, however busy the machine is."""

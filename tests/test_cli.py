@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -39,7 +41,7 @@ def process(*args, check=True):
 @pytest.mark.parametrize(
     "command",
     [
-        *("demo", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
+        *("demo", "signal", "warm", "train", "eval", "think", "experiment", "ablate", "tiny make", "bench", "export"),
         *("doctor", "grade", "pack"),
     ],
 )
@@ -77,14 +79,14 @@ def test_what_is_trained_is_evaluated_asked_measured_and_exported(motif, tmp_pat
 
 
 def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
-    monkeypatch.setattr("motif_lib.training.runs.train_run", lambda *args: False)
+    monkeypatch.setattr("motif_lib.training.runs.train_run", lambda *args, **kwargs: False)
     status, text, _ = motif("train", "cpu", "--out", tmp_path)
     assert status == 130 and "adapter" not in text
 
 
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
-    """Two steps a method; a second call trains nothing and prints the same table; another folder gives the same too."""
+    """Two steps a method. A second call, in a copy that has lost one method, trains only that, to the same table."""
     process("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
     assert "MOTIF any round" in table and "12 steps" in table
@@ -92,11 +94,13 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
                  "motif-round-1/adapter/adapter_model.safetensors", "motif-any-round/traces.jsonl",
                  "grpo/metrics.jsonl", "base/test/items.jsonl"):  # fmt: skip
         assert (tmp_path / "a" / name).exists(), name
-    again = process("demo", "--quick", "--out", tmp_path / "a")
-    assert "Accuracy on held-out problems" in again.stdout and "step/s" not in again.stderr
-    assert (tmp_path / "a" / "table.txt").read_text() == table
-    process("demo", "--quick", "--out", tmp_path / "b")
-    assert (tmp_path / "b" / "table.txt").read_text() == table
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shutil.rmtree(tmp_path / "b" / "motif-any-round")
+    again = process("demo", "--quick", "--out", tmp_path / "b")
+    assert re.findall(r"^(.+): \d+ questions a step", again.stdout, re.MULTILINE) == ["MOTIF any round"]
+    assert "Accuracy on held-out problems" in again.stdout
+    for name in ("table.txt", "motif-any-round/test/items.jsonl", "motif-any-round/traces.jsonl"):
+        assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(
@@ -171,9 +175,12 @@ def test_terminal_escape_codes_of_a_model_are_shown_not_sent():
 
 LONG = {  # the function that is interrupted, and what is said
     "demo --quick --out {}": ("studies.demo.run_demo", "goes on from there: motif demo --quick --out"),
+    "warm cpu --out {}": ("training.warm.warm_run", "goes on from there: motif warm cpu --out"),
     "train cpu --out {}": ("training.runs.train_run", "goes on from there: motif train cpu --out"),
+    "signal motif-tiny ledger": ("training.preflight.preflight", "To begin again: motif signal motif-tiny ledger"),
     "experiment --out {} --seeds 2": ("studies.seeds.run_experiment", "goes on from there: motif experiment --out"),
     "ablate --out {}": ("studies.ablate.run_ablation", "goes on from there: motif ablate --out"),
+    "gpu-day --out {}": ("machine.gpu_day.run_gpu_day", "goes on from there: motif gpu-day --out"),
     "eval --out {}": ("evaluate.evaluate", "goes on from there: motif eval --out"),
     "eval --size 3": ("evaluate.evaluate", "nothing is kept. To begin again: motif eval --size 3"),
     "bench cpu --out {}": ("machine.bench.run_bench", "nothing is kept. To begin again: motif bench cpu --out"),
@@ -194,6 +201,17 @@ def test_ctrl_c_says_what_is_kept_and_the_right_command(motif, monkeypatch, tmp_
     assert status == 130 and says in err and "Traceback" not in err
     assert "{}" not in command or f"'{tmp_path / 'my run'}'" in err
     assert not list(tmp_path.rglob("*")), "nothing is left where nothing was done"
+
+
+@pytest.mark.parametrize("command", ["demo --quick", "experiment", "ablate"])
+def test_a_study_that_was_stopped_in_a_training_says_the_same(motif, monkeypatch, tmp_path, command):
+    """`train_run` hears Ctrl-C, saves and returns: what goes on after it, a script too, must know."""
+    study = {"demo": "demo", "experiment": "seeds", "ablate": "ablate"}[command.split()[0]]
+    report = SimpleNamespace(items=[], tokens_per_question=0)
+    monkeypatch.setattr(f"motif_lib.studies.{study}.train_run", lambda *args, **kwargs: False)
+    monkeypatch.setattr(f"motif_lib.studies.{study}.evaluate_run", lambda *args, **kwargs: report)
+    status, _, err = motif(*command.split(), "--out", tmp_path / "my run")
+    assert status == 130 and f"goes on from there: motif {command} --out '{tmp_path / 'my run'}'" in err
 
 
 def test_a_place_that_cannot_be_written_is_said_before_the_work_begins(motif, monkeypatch, tmp_path):

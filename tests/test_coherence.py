@@ -56,7 +56,7 @@ def test_an_adapter_that_is_not_in_use_is_found(policy):
         check_coherence(LocalSampler(model, tokenizer, 60), model)
 
 
-def test_only_what_is_fragile_is_asked(policy, monkeypatch):
+def test_only_fragile_models_are_checked(policy, monkeypatch):
     model, tokenizer = policy
     asked = []
     monkeypatch.setattr(coherence, "next_logits", lambda *args: asked.append(args))
@@ -75,7 +75,7 @@ def test_without_an_adapter_there_is_no_canary(policy, monkeypatch):
     check_coherence(LocalSampler(model.half(), tokenizer, 60), model)
 
 
-def test_a_run_begins_with_it(tmp_path, monkeypatch):
+def test_a_run_begins_with_the_check(tmp_path, monkeypatch):
     from dataclasses import replace
 
     from motif_lib.training import runs

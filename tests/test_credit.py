@@ -7,6 +7,7 @@ from the library's own roll-in and reward.
 """
 
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -45,8 +46,9 @@ def stop_or_try(rng):
     return ScriptedSampler(answer)
 
 
-def contributions(policy, credit, m, k, stop=None, baseline=True):
-    """What each row adds to the two components of the gradient, (GROUPS * m, 2), and the rewards, (GROUPS, m)."""
+@cache
+def draws(policy, credit, m, k, stop):
+    """Scores (GROUPS * m, 2), which rows are trained (GROUPS * m,), rewards (GROUPS, m): one draw for all tests."""
     rng = random.Random(f"{policy.__name__} {credit} {m} {k}")
     sampler = policy(rng)
     starts = roll_in([Question("Q?", "1")] * GROUPS, m, credit, rng, sampler, 2, stop=stop)
@@ -57,7 +59,12 @@ def contributions(policy, credit, m, k, stop=None, baseline=True):
     up = np.array(["<reasoning>\nup" in reply for reply in replies])
     first = np.array([not start.replies for start in starts])
     score = np.stack([(up - P1) * first, (up - P2) * ~first], axis=1)
-    groups = rewards.reshape(GROUPS, m)
+    return score, live, rewards.reshape(GROUPS, m)
+
+
+def contributions(policy, credit, m, k, stop=None, baseline=True):
+    """What each row adds to the two components of the gradient, (GROUPS * m, 2), and the rewards, (GROUPS, m)."""
+    score, live, groups = draws(policy, credit, m, k, stop)
     credited = groups - groups.mean(1, keepdims=True) if baseline else groups
     return score * (live * credited.ravel())[:, None], groups
 

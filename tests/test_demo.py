@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from motif_lib.evaluate import Item, Report
@@ -63,11 +62,3 @@ def test_a_run_is_evaluated_as_it_was_trained(tmp_path, monkeypatch):
     evaluate_run(recipe.with_train(early_stop=True), None, [], tmp_path, "b", 0, num_rounds=4)
     assert loaded == [(("motif-tiny", path, 60, 0.7), {"window": 256}) for path in (tmp_path / "adapter", None)]
     assert asked == [(([], "the sampler", 2), None), (([], "the sampler", 4), boxed)]
-
-
-def test_a_stopped_quick_demo_says_the_command_that_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "train_run", lambda *args, **kwargs: False)
-    monkeypatch.setattr(demo, "evaluate_run", lambda *args: None)
-    for quick, end in ((True, "--seed 3 --quick` goes on"), (False, "--seed 3` goes on")):
-        with pytest.raises(SystemExit, match=end):
-            run_demo(tmp_path / str(quick), 3, quick)

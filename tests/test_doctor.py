@@ -43,7 +43,7 @@ def test_a_laptop_without_a_gpu_is_fine():
     [
         ({"python": "3.10.14"}, "Python", "problem", "Python 3.11"),
         ({"python": "4.0.1"}, "Python", "ok", ""),
-        ({"memory": 2**30}, "memory", "problem", "larger machine"),
+        ({"memory": 2**30}, "memory", "problem", "use a larger machine"),
         ({"disk": 2**30}, "disk, free here", "note", "free some space"),
         ({"online": False}, "network", "note", "MOTIF_DATA"),
         ({"gpu": replace(T4, usable=False)}, "GPU", "note", "CUDA build of torch"),

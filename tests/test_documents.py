@@ -89,7 +89,13 @@ TRAJECTORY = Trajectory(Question("How many?", "17"), (Reply(1, [], "17", "", Tru
 # What a command calls, and what that gives back; each is replaced by a double that takes the same arguments only.
 CALLED = {
     "demo": {"studies.demo.run_demo": None},
+    "warm": {"training.warm.warm_run": True},
     "train": {"training.runs.train_run": True},
+    "signal": {
+        "training.preflight.sample_questions": [],
+        "samplers.open.load_sampler": None,
+        "training.preflight.preflight": "the table",
+    },
     "experiment": {"studies.seeds.run_experiment": None},
     "ablate": {"studies.ablate.run_ablation": None},
     "eval": {"tasks.load_task": [], "samplers.open.load_sampler": None, "evaluate.evaluate": "the report"},
@@ -110,7 +116,7 @@ def documented() -> list[str]:
     lines = dict.fromkeys(
         [*written, *examples(typer.main.get_command(app)), "eval gsm8k --model org/model --revision v1 --adapter a"]
     )
-    bare = ("think", "grade", "export", "train", "tiny")  # these need an argument
+    bare = ("think", "grade", "export", "warm", "train", "signal", "tiny")  # these need an argument
     return [line for line in lines if line and not line.startswith("--") and "--help" not in line and line not in bare]
 
 
@@ -139,7 +145,8 @@ def test_every_command_is_documented():
 
 def test_every_make_target_can_be_followed_to_its_end(tmp_path):
     """A dry run, in a folder that has nothing yet."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    (tmp_path / "tests" / "unsloth_cpu").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "tests/unsloth_cpu/requirements.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     done = subprocess.run(["make", "-n", *TARGETS], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout, done.stderr

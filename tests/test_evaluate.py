@@ -17,6 +17,7 @@ from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Question
 from motif_lib.rounds import boxed
 from motif_lib.samplers.base import Completion, ScriptedSampler
+from motif_lib.samplers.progress import anybody, report
 from motif_lib.show.tables import Table
 
 
@@ -379,3 +380,58 @@ def test_tags_of_any_kind_are_shown():
         "['sets', 'sums']": 2, "sums": 1, "{'a': 1}": 1
     }  # fmt: skip
     assert "topic ['sets', 'sums']" in str(report)
+
+
+class Slow:
+    """Draws 10 tokens of a budget of 20 for each chat, one at a time, and looks at the bar in between."""
+
+    def __init__(self, look):
+        self.look = look
+
+    def __call__(self, chats):
+        for token in range(1, 11):
+            report(len(chats), 20, [10] * len(chats) if token == 10 else [])
+            self.look()
+        return [Completion(r"\boxed{1}", True, 10) for _ in chats]
+
+
+def test_the_bar_moves_with_tokens_and_ends_at_the_number_of_trajectories(capsys, monkeypatch):
+    from motif_lib.evaluate import bar, run
+
+    made, seen = [], []
+
+    class Kept(bar.Bar):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self.bar)
+
+    monkeypatch.setattr(run, "Bar", Kept)
+    report_ = evaluate([question(i) for i in range(4)], Slow(lambda: seen.append(made[0].n)), 2, batch_size=2)
+    assert report_.accuracy.n == 4 and made[0].n == 4
+    assert seen == sorted(seen) and seen[:3] == pytest.approx([0.05, 0.1, 0.15]) and seen[9] == pytest.approx(1)
+    assert seen[20] == pytest.approx(2.05), "after the first batch"
+    shown = capsys.readouterr().err
+    assert "4.0/4" in shown and "tokens/s" in shown
+
+
+def test_without_a_bar_nobody_listens(capsys):
+    heard = []
+    evaluate([question(0)], Slow(lambda: heard.append(anybody())), 1, progress=False)
+    assert heard == [False] * 10 and capsys.readouterr().err == ""
+
+
+def test_other_settings_of_a_server_do_not_resume(tmp_path):
+    from chat_server import completion, serving
+
+    from motif_lib.samplers.server import ServerSampler
+
+    with serving(lambda body, handler: (200, completion("1"))) as server:
+
+        def run(**more):
+            return evaluate([question(0)], ServerSampler(server.url, "m", 4, **more), 1, path=tmp_path, progress=False)
+
+        first = run()
+        assert run() == first
+        for more in ({"chat_template_kwargs": {"enable_thinking": False}}, {"top_k": 5}, {"repetition_penalty": 1.1}):
+            with pytest.raises(ValueError, match=f"another evaluation .sampler was .*{next(iter(more))}"):
+                run(**more)

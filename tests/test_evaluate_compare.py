@@ -86,6 +86,7 @@ def test_a_small_p_value_alone_is_not_enough():
     assert "includes zero" in wide.verdict
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(*[st.lists(st.integers(0, 1), min_size=2, max_size=2)] * 2), min_size=1, max_size=40))
 def test_it_never_says_better_when_the_interval_includes_zero(pairs):
@@ -95,6 +96,7 @@ def test_it_never_says_better_when_the_interval_includes_zero(pairs):
     assert found.test == "sign-flip test"
 
 
+@pytest.mark.slow
 def test_unequal_data_never_yields_a_finding_too_often(monkeypatch):
     """Where nothing differs, fewer than 5 % of comparisons may say "better" (an exact test is the careful side)."""
     monkeypatch.setattr(statistics, "RESAMPLES", 499)

@@ -24,7 +24,7 @@ def test_seeds_are_kept_apart():
     assert rows["15"] == ("20.0 (20.0 to 20.0)", "49.5 (49.0 to 50.0)")
 
 
-def test_few_questions_are_held_against_all_of_the_baseline_seed_by_seed():
+def test_few_questions_are_compared_with_all_of_the_baseline_seed_by_seed():
     """Equal counts as reached; the other method has no results here and is not asked for."""
     only = [result for result in RESULTS if result.method in ("GRPO", "MOTIF round 1")]
     assert answers(only) == ["MOTIF round 1 with 15 questions reaches GRPO with 100 in 1 of 2 seeds."]
@@ -64,7 +64,7 @@ def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, mo
 @pytest.mark.slow
 def test_a_small_experiment_runs_and_goes_on_to_the_same_results(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "TEST_SIZE", 9)
-    halves = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}  # one question a step all the same
+    halves = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}  # still one question a step
     small = load_recipe("cpu").with_train(max_steps=2, num_trajectories=1, **halves)
     results = run_experiment(tmp_path / "a", seeds=[0], recipe=small)
     assert [(r.method, r.questions) for r in results] == [

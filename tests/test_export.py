@@ -45,7 +45,10 @@ def test_merged_logits_equal_the_adapters(adapter, tmp_path):
 def test_the_folder_is_complete_and_in_16_bit(adapter, tmp_path):
     merge(adapter, tmp_path / "merged")
     model, tokenizer = load_model(str(tmp_path / "merged"))
-    assert model.dtype is torch.bfloat16 and (tmp_path / "merged" / "model.safetensors").exists()
+    saved = load_file(tmp_path / "merged" / "model.safetensors")
+    assert {weight.dtype for weight in saved.values()} == {torch.bfloat16} and (
+        tmp_path / "merged" / "model.safetensors"
+    ).exists()
     expected = logits(load_model(adapter=adapter)[0])
     assert (logits(model) - expected).abs().mean() < 0.01 * expected.abs().mean()
     chat = [{"role": "user", "content": "Ann has 3 eggs."}]
@@ -85,7 +88,7 @@ def test_the_base_of_an_adapter(named, base):
 
 
 @pytest.mark.parametrize("text", ["[]", '"r"', "{", '{"peft_type": "PREFIX_TUNING"}'])
-def test_what_is_no_lora_adapter_is_one_line(tmp_path, text):
+def test_a_folder_without_a_lora_adapter_is_one_line(tmp_path, text):
     (tmp_path / "adapter_config.json").write_text(text)
     with pytest.raises(RuntimeError, match="holds no LoRA adapter"):
         merge(tmp_path, tmp_path / "new")
@@ -169,7 +172,7 @@ def test_an_adapter_of_a_base_with_other_layers_is_refused(adapter, tmp_path, la
 
 
 def test_a_base_of_another_name_is_refused(adapter, tmp_path):
-    with pytest.raises(RuntimeError, match="trained on motif-tiny: leave --model out") as error:
+    with pytest.raises(RuntimeError, match="trained on motif-tiny: leave out --model") as error:
         merge(adapter, tmp_path / "new", model=resized(tmp_path, "other"))
     assert "\n" not in str(error.value) and not list(tmp_path.glob("new*"))
 

@@ -40,7 +40,7 @@ def test_a_full_memory_halves_the_batch_until_it_fits(sampler, capsys, error):
     assert sampler.sample_ids(PROMPTS) == expected
     assert sampler.batch_size == 3
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "Out of memory with 12 replies decoded together: trying 6, from now on." and len(said) == 2
+    assert said[0] == "Out of memory with 12 replies decoded together: 6 from now on." and len(said) == 2
     assert sampler.sample_ids(PROMPTS) == expected and not capsys.readouterr().out, "the smaller size stays"
 
 

@@ -43,18 +43,23 @@ def test_the_tests_run_with_the_network_closed():
     server.close()
 
 
-WORK = {
-    "think": "from motif_lib.cli import app; app(['think', 'Ann has 3 eggs, on day one buys 2. How many?'])",
-    "train": "import sys; from fault_runs import recipe; from motif_lib.training.runs import train_run\n"
-    "assert train_run(recipe(max_steps=1), 'run')",
-    "evaluate": "from motif_lib.cli import app; app(['eval', 'ledger', '--size', '4', '--out', 'items'])",
-    "tasks": "from motif_lib.tasks import load_task; load_task('ledger', size=3); load_task('gsm_symbolic', size=3)",
-    "latex": r"from motif_lib.verify import verify; assert verify(r'\sqrt{8}', r'2\sqrt{2}', 'math500').correct",
-}
+WORK = """
+import offline
+from fault_runs import recipe
+from motif_lib.cli import app
+from motif_lib.tasks import load_task
+from motif_lib.training.runs import train_run
+from motif_lib.verify import verify
+
+app(["think", "Ann has 3 eggs, on day one buys 2. How many?"], standalone_mode=False)
+app(["eval", "ledger", "--size", "4", "--out", "items"], standalone_mode=False)
+load_task("ledger", size=3), load_task("gsm_symbolic", size=3)
+assert verify(r"\\sqrt{8}", r"2\\sqrt{2}", "math500").correct
+assert train_run(recipe(max_steps=1), "run")
+"""
 
 
-@pytest.mark.parametrize("name", WORK)
-def test_nothing_that_works_offline_even_asks_for_the_network(tmp_path, name):
+def test_nothing_that_works_offline_even_asks_for_the_network(tmp_path):
     """Without the variables that tell the Hub's libraries to stay offline, or to send no telemetry."""
     env = {key: value for key, value in os.environ.items() if not {"OFFLINE", "TELEMETRY", "HOME"} & {*key.split("_")}}
     env |= {
@@ -62,9 +67,8 @@ def test_nothing_that_works_offline_even_asks_for_the_network(tmp_path, name):
         "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
         "OMP_NUM_THREADS": "1",
     }
-    code = f"import offline\n{WORK[name]}"
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", WORK], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "attempts").read_text() == ""

@@ -60,11 +60,10 @@ def fire(folder: Path, kills: int, seed: int) -> dict:
 
 
 @linux
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_a_training_ends_in_the_same_bits(tmp_path, kills):
-    found = fire(tmp_path, kills, seed=kills)
+def test_killed_at_random_moments_a_training_ends_in_the_same_bits(tmp_path):
+    found = fire(tmp_path, kills=20, seed=20)
     print(found)
-    assert len(found["moments"]) == kills
+    assert len(found["moments"]) == 20
     assert len({entry["reward"] for entry in metrics(tmp_path / "whole")}) > 1, "there is something to learn"
     for run in range(1, found["runs"] + 1):
         assert_same_run(tmp_path / f"killed{run}", tmp_path / "whole")
@@ -112,7 +111,7 @@ def test_a_damaged_checkpoint_is_found_and_the_one_before_is_used(stopped, capsy
     newest = stopped / f"checkpoint-{STEPS}"
     harm(newest / name)
     found = last_checkpoint(stopped)
-    if name == SEAL and harm is Path.unlink:  # a kill between the last file and its seal: complete all the same
+    if name == SEAL and harm is Path.unlink:  # a kill between the last file and its seal: complete anyway
         assert found == str(newest)
         return
     assert found == str(stopped / f"checkpoint-{STEPS - 1}") and not newest.exists()
@@ -237,11 +236,12 @@ def test_nan_in_the_loss_stops_before_the_weights_and_keeps_the_last_checkpoint(
     assert runs.train_run(recipe(), tmp_path / "run")
 
 
-def test_nan_in_the_logits_stops_in_one_line(tmp_path, monkeypatch):
-    choose = LocalSampler._choose
+def test_nan_in_the_logits_stops_in_one_line_and_leaves_ctrl_c_as_it_was(tmp_path, monkeypatch):
+    choose, before = LocalSampler._choose, signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(LocalSampler, "_choose", lambda self, logits: choose(self, logits * float("nan")))
     with pytest.raises(RuntimeError, match="after step 0: the model gave NaN .*lower the learning rate"):
         runs.train_run(recipe(), tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 @pytest.fixture
@@ -276,12 +276,6 @@ def test_no_room_for_one_reply_is_one_clear_line(tmp_path, room):
     with pytest.raises(RuntimeError, match="out of memory.*lower per_device_train_batch_size") as error:
         runs.train_run(recipe(), tmp_path / "run")
     assert "\n" not in str(error.value)
-
-
-def test_ctrl_c_works_again_after_a_fault(tmp_path, monkeypatch):
-    before = signal.getsignal(signal.SIGINT)
-    test_nan_in_the_logits_stops_in_one_line(tmp_path, monkeypatch)
-    assert signal.getsignal(signal.SIGINT) == before
 
 
 # --- what is on disk

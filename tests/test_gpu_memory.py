@@ -60,6 +60,7 @@ def test_weights_cache_and_adapter_equal_a_real_models(kind, build):
     assert memory.to_train(SMALL, False, 8, 64, 1, 1, 32).adapter == trainable * memory.ADAPTER
 
 
+@pytest.mark.slow
 def test_what_a_graph_sampler_keeps_is_within_a_fifth(tokenizer):
     """On a CPU, where its copy and buffers are the same tensors."""
     shape = replace(SMALL, vocab=len(tokenizer), hidden=128, intermediate=512, head_size=32)

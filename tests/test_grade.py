@@ -97,7 +97,7 @@ def test_a_cell_that_cannot_be_interrupted_does_not_hang_the_grading(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "no json", "[]", '{"cells": 3}', '{"nbformat": 4, "cells": [{}]}', None])
-def test_what_is_no_notebook_is_one_line(tmp_path, content):
+def test_a_file_that_is_not_a_notebook_is_one_line(tmp_path, content):
     path = tmp_path / "x.ipynb"
     if content is not None:
         path.write_text(content)

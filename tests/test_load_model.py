@@ -101,3 +101,42 @@ def test_a_tokenizer_without_a_chat_template_is_one_line(folder, random_model):
     with pytest.raises(ValueError, match="has no chat template: take an instruct model, or set") as error:
         LocalSampler(random_model, prepare(bare), 8)
     one_line(error)
+
+
+def capable(monkeypatch, *names):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(names, True), raising=False)
+
+
+def said(capsys):
+    """What we wrote, without the bar of Transformers."""
+    return [line for line in capsys.readouterr().err.splitlines() if "float" in line]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_16_bit_weights_become_float32_where_the_processor_cannot_calculate_with_them(
+    folder, random_model, monkeypatch, capsys, dtype
+):
+    random_model.to(getattr(torch, dtype)).save_pretrained(folder)
+    capable(monkeypatch, "avx512_vnni")
+    model = load_model(str(folder))[0]
+    assert model.dtype is torch.float32
+    expected = {name: weight.float() for name, weight in random_model.state_dict().items()}
+    assert all(torch.equal(weight, expected[name]) for name, weight in model.state_dict().items())
+    assert said(capsys) == [f"loaded in float32, 0.0 GB: this processor cannot calculate with {dtype}"]
+    capable(monkeypatch, "avx512_bf16", "avx512_fp16")
+    assert load_model(str(folder))[0].dtype is getattr(torch, dtype) and said(capsys) == []
+
+
+def test_16_bit_weights_stay_where_float32_does_not_fit(folder, random_model, monkeypatch, capsys):
+    import psutil
+
+    random_model.bfloat16().save_pretrained(folder)
+    capable(monkeypatch)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1000})())
+    assert load_model(str(folder))[0].dtype is torch.bfloat16
+    assert said(capsys) == ["bfloat16 is slow on this processor, but float32 needs 0.0 GB and 0.0 GB are free"]
+
+
+def test_float32_weights_are_loaded_without_a_word(folder, monkeypatch, capsys):
+    capable(monkeypatch)
+    assert load_model(str(folder))[0].dtype is torch.float32 and said(capsys) == []

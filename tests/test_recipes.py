@@ -118,6 +118,7 @@ MISTAKES = [  # (where, what a YAML file says, what the one line says)
     ("train: {seed: 3}", "`train` has 'seed', which has no effect there: .*--seed"),
     ("train: {output_dir: here}", "`train` has 'output_dir', .*--out"),
     ("load: {adapter: here}", "`load` has 'adapter', which has no effect"),
+    ("load: {unsloth: true}\ntrain: {use_cpu: true}", "Unsloth trains on a GPU only: .* leave use_cpu out"),
     ("load: {revision: v1}", "motif-tiny is a folder and has no revision 'v1'"),
     ("dial: {size: 3}", "`dial` has 'size', which has no effect there: it is `questions`"),
     ("extends: nothing", "it extends 'nothing', and there is none of that name"),

@@ -57,7 +57,7 @@ def test_a_flipped_bit_is_named_by_its_row_or_changes_one_value(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b'{"a": "\xff"}', b"[" * 100_000, b"{}", b"[]", b"7", b'{"trajectories": [{}]}'])
-def test_a_line_that_is_no_trace_is_named(tmp_path, line):
+def test_a_line_that_is_not_a_trace_is_named(tmp_path, line):
     path = tmp_path / "t.jsonl"
     path.write_bytes(b"\n" + line + b"\n")
     with pytest.raises(ValueError, match="row 2: not a trace"):

@@ -7,10 +7,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import motif_lib
 from motif_lib.moved import MOVED
@@ -37,6 +41,19 @@ def test_the_workflows_try_every_python_that_the_package_names():
     pythons = WORKFLOWS["tests"]["jobs"]["fast"]["strategy"]["matrix"]["python"]
     named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", line)]
     assert pythons == named and PROJECT["requires-python"] == f">={pythons[0]}"
+
+
+def test_the_pins_install_on_the_oldest_python_that_is_named():
+    """On 3.11.0 too: Debian 12 has 3.11.2, and what `pip freeze` writes on a newer one may want more."""
+    oldest, refused = PROJECT["requires-python"].removeprefix(">=") + ".0", []
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    for pin in (Requirement(line) for line in lines if line and not line.startswith("#")):
+        if pin.marker is None or pin.marker.evaluate({"python_full_version": oldest}):
+            with suppress(PackageNotFoundError):
+                found = metadata(pin.name)
+                wanted = SpecifierSet(found["Requires-Python"] or "")
+                refused += [str(pin)] * (pin.specifier.contains(found["Version"]) and not wanted.contains(oldest))
+    assert not refused
 
 
 def test_the_workflows_call_targets_of_the_makefile():

@@ -84,7 +84,7 @@ def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monke
 
 
 def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
-    """The run is complete, and yet whoever called it, such as a demo with more to train, shall stop."""
+    """The run is complete, but its caller, such as a demo with more to train, must stop."""
     with monkeypatch.context() as patch:
         patch.setattr(
             "motif_lib.training.trainer.MotifTrainer._trace", lambda self, traces: os.kill(os.getpid(), signal.SIGINT)
@@ -96,7 +96,7 @@ def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
 
 def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
-    runs.open_run(tmp_path / "run", {"recipe": runs.asdict(recipe), "seed": 0})
+    runs.open_run(tmp_path / "run", {"recipe": recipe.settings(), "seed": 0})
     (tmp_path / "run" / "adapter").mkdir()
     monkeypatch.setattr(runs, "make_trainer", lambda *args: pytest.fail("trained again"))
     assert runs.train_run(recipe, tmp_path / "run", questions=QUESTIONS)
@@ -214,7 +214,7 @@ def test_a_folder_that_a_living_command_writes_is_refused_and_a_kill_frees_it(re
         lambda: evaluate(QUESTIONS, ScriptedSampler(lambda chat: "1"), path=out),
         lambda: run_demo(out, quick=True),
     ):
-        with pytest.raises(RuntimeError, match="another command writes into .*run: wait for its end") as error:
+        with pytest.raises(RuntimeError, match="another command is writing into .*run: wait for it") as error:
             write()
         assert "\n" not in str(error.value)
     assert [path.name for path in out.iterdir()] == [".lock"]

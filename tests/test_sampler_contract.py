@@ -12,6 +12,7 @@ from motif_lib.samplers.base import Completion, ScriptedSampler
 from motif_lib.samplers.generate import GenerateSampler
 from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
+from motif_lib.samplers.progress import listening
 from motif_lib.samplers.server import ServerSampler
 from motif_lib.samplers.vllm import VllmSampler
 
@@ -91,6 +92,18 @@ def test_a_budget_that_does_not_fit_is_one_clear_line(make):
     with pytest.raises(ValueError, match="window|context length") as error:
         sampler(CHATS[:1])
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_what_is_drawn_is_reported_and_changes_nothing(make):
+    """Every token once, every reply as done in the end; without a listener the replies are the same."""
+    sampler, heard = make(12, 0), []
+    if isinstance(sampler, ScriptedSampler):
+        pytest.skip("a script draws nothing")
+    with listening(lambda tokens, replies: heard.append((tokens, replies))):
+        given = sampler(CHATS)
+    assert sum(tokens for tokens, _ in heard) == sum(reply.tokens for reply in given)
+    assert sum(replies for _, replies in heard) == pytest.approx(len(CHATS)) and min(heard)[1] > 0
+    assert sampler(CHATS) == given
 
 
 def test_a_seed_repeats_and_another_differs(make):

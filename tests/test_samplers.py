@@ -5,8 +5,11 @@ import torch
 from transformers import Qwen2ForCausalLM
 
 from motif_lib.protocol import messages
+from motif_lib.samplers.generate import GenerateSampler
+from motif_lib.samplers.graph import GraphSampler
 from motif_lib.samplers.local import LocalSampler
 from motif_lib.samplers.prefill import deduplicate, shared_prefixes
+from motif_lib.samplers.progress import listening
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,18 @@ def test_replies_that_end_leave_the_batch_and_change_nothing(random_model, token
     expected = [reply[: next((i for i, t in enumerate(reply) if t in stop), len(reply)) + 1] for reply in free]
     assert len({len(e) for e in expected}) > 3
     assert sampler.sample_ids(prompts) == expected
+
+
+@pytest.mark.parametrize("kind", [LocalSampler, GenerateSampler, GraphSampler])
+def test_replies_are_reported_as_done_when_they_end(random_model, tokenizer, chats, kind):
+    sampler, heard = kind(random_model, tokenizer, 40, temperature=0), []
+    prompts = sampler.render([*chats, *[messages(f"Cara has {i} cards.", 1, 2) for i in range(20)]])
+    sampler.stop = torch.tensor(sorted({reply[5 + i] for i, reply in enumerate(sampler.sample_ids(prompts)[:6])}))
+    with listening(lambda tokens, replies: heard.append((tokens, replies))):
+        replies = sampler.sample_ids(prompts)
+    assert len({len(reply) for reply in replies}) > 3 and len(heard) > 3
+    assert sum(tokens for tokens, _ in heard) == sum(map(len, replies))
+    assert sum(done for _, done in heard) == pytest.approx(len(prompts))
 
 
 def test_small_batches_give_the_same_greedy_replies(random_model, tokenizer, chats):

@@ -188,7 +188,7 @@ def test_unsloth_cannot_turn_vllm_on_for_credit_all(make, monkeypatch, credit, f
         kwargs["args"].use_vllm = True
 
     monkeypatch.setattr(GRPOTrainer, "__init__", turned_on)
-    with nullcontext() if fits else pytest.raises(ValueError, match="leave fast_inference out"):
+    with nullcontext() if fits else pytest.raises(ValueError, match="leave out fast_inference"):
         make(credit=credit)
 
 

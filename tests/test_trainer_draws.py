@@ -1,4 +1,4 @@
-"""What is drawn in a training: by the same settings in every round, and rounds anew for every generation."""
+"""Random draws in training: with the same settings in every round, and new rounds for every generation."""
 
 import copy
 import random

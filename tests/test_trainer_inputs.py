@@ -68,7 +68,7 @@ def test_a_dict_becomes_a_question():
         (QUESTIONS[:1], "fewer than the 2 of one generation"),
     ],
 )
-def test_data_of_no_use_is_one_line(make, rows, message):
+def test_useless_data_is_one_line(make, rows, message):
     with pytest.raises(ValueError, match=message) as error:
         make(rows)
     assert "\n" not in str(error.value)
@@ -87,7 +87,7 @@ def test_rewards_come_alone_or_in_a_list(make, rewards):
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.1])
-def test_a_model_that_stays_as_it_is_is_refused(random_model, tokenizer, tmp_path, beta):
+def test_a_model_with_nothing_to_train_is_refused(random_model, tokenizer, tmp_path, beta):
     get_peft_model(copy.deepcopy(random_model), lora_config(4)).save_pretrained(tmp_path / "adapter")
     model = PeftModel.from_pretrained(random_model, tmp_path / "adapter")  # as load_model does, for inference
     with pytest.raises(ValueError, match="^no weight of the model is trainable: .*is_trainable=True"):
@@ -110,7 +110,7 @@ def test_a_trainable_adapter_goes_on(random_model, tokenizer, tmp_path):
         ({"environment_factory": len}, {}, "^environment_factory: the later rounds"),
     ],
 )
-def test_what_cannot_have_its_effect_is_one_line(make, given, changes, message):
+def test_an_argument_without_effect_is_one_line(make, given, changes, message):
     with pytest.raises(ValueError, match=message) as error:
         make(given=given, **changes)
     assert "\n" not in str(error.value)

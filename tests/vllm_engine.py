@@ -53,5 +53,6 @@ def install(monkeypatch, model, tokenizer):
         module = types.ModuleType(name)
         vars(module).update(contents)
         monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("motif_lib.samplers.local.report", lambda *drawn: None)  # the engine reports nothing
     model.vllm_engine, model.fast_generate = object(), fast_generate
     return calls

@@ -73,8 +73,8 @@ FUTURES = [
     ("the best outcome", lambda outcomes: [max(row) for row in outcomes]),
     ("one reward for each reply", lambda outcomes: fmean(value for row in outcomes for value in row)),
     ("need not be 4", lambda outcomes: [sum(row) / 4 for row in outcomes]),
-    ("None is no wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
-    ("None is no wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
+    ("None is not a wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
+    ("None is not a wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
     ("the reward is None", lambda outcomes: [fmean(graded(row) or [0.0]) for row in outcomes]),
     ("the reward is None", lambda outcomes: [fmean(graded(row)) for row in outcomes]),
 ]
@@ -222,7 +222,7 @@ P_VALUES = [
     ("one-sided", lambda a, b: exact(table(a, b)[1], sum(table(a, b)), "greater")),
     ("pair by pair", unpaired),
     ("leave out those on which they agree", lambda a, b: exact(table(a, b)[1], len(a)) if table(a, b)[1] else 1.0),
-    ("which of the two comes first", lambda a, b: exact(table(a, b)[1], sum(table(a, b))) if table(a, b)[1] else 1.0),
+    ("the order of the two", lambda a, b: exact(table(a, b)[1], sum(table(a, b))) if table(a, b)[1] else 1.0),
     ("a None is not left out", lambda a, b: unequal(*zip(*[p for p in zip(a, b) if None not in p] or [(True, True)]))),
     ("both kinds of disagreement", lambda a, b: 0.5 ** (max(table(a, b)) - 1) if sum(table(a, b)) else 1.0),
 ]

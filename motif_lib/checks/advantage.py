@@ -41,7 +41,7 @@ def check_future_reward(function: Callable[[Outcomes], Sequence[float | None]]) 
             Case(mean, lambda f: f([[2.0, 0.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0]]), [1.0, 0.0]),
             Case("divide by the number of trajectories, which need not be 4", lambda f: f([[2.0, 2.0, 0.0]]), [4 / 3]),
             Case(
-                "None is no wrong answer, it could not be graded: leave it out of the mean",
+                "None is not a wrong answer, it could not be graded: leave it out of the mean",
                 lambda f: f([[2.0, None, 0.0, 2.0]]),
                 [4 / 3],
             ),
@@ -111,7 +111,7 @@ def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
 
     unmoved = _named(
         [
-            (1.0, "the sign: training minimises the loss, so what is to grow needs a minus"),
+            (1.0, "the sign: training minimises the loss, so what should grow needs a minus"),
             (0.0, "the ratio of two probabilities is exp(logp - old_logp), which is 1 at the start"),
             (-0.5, "this is the probability itself; the ratio compares it with the one before: exp(logp - old_logp)"),
         ],
@@ -120,7 +120,7 @@ def check_clipped_loss(function: Callable[..., Tensor]) -> Result:
     averaged = _named(
         [
             (-1.05, "the padding counts: multiply by the mask"),
-            (-5 / 6, "divide by the number of trained tokens, mask.sum(), not by that of all"),
+            (-5 / 6, "divide by the number of trained tokens, mask.sum(), not of all tokens"),
             (-1.0, "this averages each reply first; here every trained token of the batch weighs the same"),
         ],
         "sum over the trained tokens, divided by their number",

@@ -29,7 +29,7 @@ class Case:
     """One hard case.
 
     Args:
-        mistake: what went wrong if the value is another one: a text, or a function of the value that was got.
+        mistake: what went wrong if the value differs: a text, or a function of the value that came back.
         call: runs the learner's function and gives the value to compare, for instance `lambda f: f([1, 2, 6])`.
         wanted: the right value.
     """

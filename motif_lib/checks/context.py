@@ -25,7 +25,7 @@ def check_room(function: Callable[[int, int, int], int]) -> Result:
 def _budget_ends(got: Any) -> str:
     known = {
         220: "the budget is forgotten: the window has room for 220 tokens, but the reply may only have 64",
-        256: "the window minus the budget is the room of the prompt; asked is the room of the reply",
+        256: "the window minus the budget is the room of the prompt; the task asks for that of the reply",
         320: "the prompt and the budget are forgotten: this is the whole window",
     }
     return known.get(got, "here the budget ends the reply: there is room for more in the window")

@@ -67,7 +67,7 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
                 0.03125,
             ),
             Case(
-                "it must not matter which of the two comes first",
+                "the order of the two must not matter",
                 lambda f: f([True] * 100, [False] * 6 + [True] * 94),
                 0.03125,
             ),
@@ -77,7 +77,7 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
                 0.7265625,
             ),
             Case(
-                "a pair with a None is not left out: who cannot be graded is wrong, and the other may be right",
+                "a pair with a None is not left out: what cannot be graded is wrong, and the other may be right",
                 lambda f: f([None] * 6, [True] * 6),
                 0.03125,
             ),

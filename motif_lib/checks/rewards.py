@@ -39,7 +39,7 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
                 0.5,
             ),
             Case(
-                "everything stands there twice: a tag earns its 0.125 if text.count(tag) == 1, not if `tag in text`",
+                "everything occurs twice: a tag earns its 0.125 if text.count(tag) == 1, not if `tag in text`",
                 lambda f: f(PERFECT + PERFECT),
                 0.5,
             ),

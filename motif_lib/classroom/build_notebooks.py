@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FREE = "nbval-ignore-output"  # tag of a cell whose outputs may differ
 TIMEOUT = 600  # seconds a cell may take
-# Models and data come with the package: a notebook that asks for the network shall fail here, not in a class room.
+# Models and data come with the package: a notebook that asks for the network must fail here, not in a classroom.
 # Hashes order sets; threads change the last digits of sums.
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -120,7 +120,7 @@ def comparable(cell: NotebookNode, sanitize: Sanitize, pictures: bool) -> list[s
 
 
 def keep_outputs(new: NotebookNode, old: NotebookNode, sanitize: Sanitize, pictures: bool) -> None:
-    """Where a cell is the same and its outputs too, but for times and the like, keep those it had."""
+    """If a cell and its outputs are the same, but for times and the like, keep the outputs it had."""
     before = {cell.source: cell for cell in old.cells if cell.cell_type == "code"}
     for cell in new.cells:
         same = before.get(cell.source) if cell.cell_type == "code" else None

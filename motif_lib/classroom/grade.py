@@ -1,6 +1,6 @@
 """Grade filled notebooks: run each in a fresh kernel, then run the workbook's own checks on what it defines.
 
-The verdicts do not come from what a notebook prints. After its cells the grader loads the check modules anew and runs
+The verdicts do not come from what a notebook prints. After its cells, the grader reloads the check modules and runs
 them on the learner's functions, so a check that was deleted, edited or redefined changes nothing but the column `run`.
 This finds carelessness and simple cheating; it is no fence: a notebook runs with the rights of whoever grades it.
 """
@@ -27,7 +27,7 @@ from motif_lib.files import PACKAGE
 from motif_lib.show.tables import Table
 
 LIMIT = 300.0  # seconds for one cell
-MAX_TIMEOUTS = 3  # cells that may run into the limit before the rest is not tried
+MAX_TIMEOUTS = 3  # cells that may run into the limit before the rest is skipped
 TOPIC = re.compile(r"^\s*from motif_lib\.checks import (\w+)(?: as \w+)?\s*$", re.MULTILINE)
 CALL = re.compile(r"\b(check_\w+)\(\s*([A-Za-z_]\w*)\s*\)")
 Cells = list[str]
@@ -62,7 +62,7 @@ def grade(
 
     Args:
         notebooks: paths; each is run in an empty folder of its own, without a network for models and data.
-        jobs: how many at once; default the number of CPU cores.
+        jobs: how many at once; by default the number of CPU cores.
         limit: seconds that a cell may take before it is interrupted.
         keep: called with all grades so far after each notebook.
 

@@ -54,7 +54,7 @@ def pack(out: str | Path, wheels: bool = False) -> Path:
 
     Args:
         out: a folder that does not exist yet.
-        wheels: download all packages too; this asks the package index, and takes what `pip` is configured to take.
+        wheels: download all packages too; this asks the package index that `pip` is configured for.
 
     Raises:
         RuntimeError: if `out` exists, the package does not run from a clone, or pip fails.

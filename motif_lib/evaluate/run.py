@@ -11,10 +11,11 @@ from typing import Any
 
 from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.evaluate import store
+from motif_lib.evaluate.bar import Bar
 from motif_lib.evaluate.report import Report
 from motif_lib.files import locked
 from motif_lib.records import Question, Trajectory, digest
-from motif_lib.rounds import Stop, think
+from motif_lib.rounds import Stop, check_room, think
 from motif_lib.samplers.base import Sampler
 
 BATCH_SIZE = 128  # trajectories between two writes
@@ -47,7 +48,7 @@ def evaluate(
         path: folder for `items.jsonl`, written as it goes. The same call again goes on after the last finished batch.
         batch_size: trajectories a batch, default `BATCH_SIZE`.
         seed: with the number of the batch, the seed of its sampling.
-        progress: show a bar with the time left.
+        progress: show a bar with the time left, which moves with the tokens.
         stop: rule that ends a trajectory before round n, such as `rounds.boxed`; the tokens show what it saves.
 
     Raises:
@@ -58,6 +59,7 @@ def evaluate(
     """
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
+    check_room(questions, sampler, num_rounds)
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
     settings |= {"stop": name_of(stop)} if stop else {}
     answer = partial(think, sampler=sampler, num_rounds=num_rounds, carry=carry, stop=stop)
@@ -76,23 +78,22 @@ def _evaluate(
     progress: bool,
 ) -> Report:
     """Answer what the folder does not hold yet, a batch at a time."""
-    from tqdm.auto import tqdm
-
     size, seed = settings["batch_size"], settings["seed"]
     records = store.resume(folder, settings, size) if folder else []
     rows = [(question, sample) for question in questions for sample in range(settings["samples"])]
     if [(r["question"]["id"], r["sample"]) for r in records] != [(q.id, sample) for q, sample in rows[: len(records)]]:
         raise ValueError(f"{folder} holds answers in another order, as of two evaluations at once: delete the folder")
-    with tqdm(total=len(rows), initial=len(records), desc=settings["name"] or None, disable=not progress) as bar:
+    bar = Bar(len(rows), len(records), settings["num_rounds"], settings["name"], progress)
+    with bar.bar:
         for start in range(len(records), len(rows), size):
             batch = rows[start : start + size]
             seed_sampler(sampler, seed, start // size)
-            trajectories = answer([question for question, _ in batch])
-            new = store.make_records(trajectories, [sample for _, sample in batch])
-            if folder:
-                store.append(folder, new)
+            with bar.batch(len(batch)):
+                trajectories = answer([question for question, _ in batch])
+                new = store.make_records(trajectories, [sample for _, sample in batch])
+                if folder:
+                    store.append(folder, new)
             records += new
-            bar.update(len(new))
     return Report.from_records(settings, records)
 
 
@@ -153,7 +154,7 @@ def _settings(
         if value < 1:
             raise ValueError(f"{key}={value}: at least 1 is needed")
     found = {key: getattr(sampler, key, None) for key in SAMPLER_SETTINGS}
-    found |= {key: getattr(getattr(sampler, "drawing", None), key, None) for key in DRAWING_SETTINGS}
+    found |= {key: getattr(getattr(sampler, "drawing", sampler), key, None) for key in DRAWING_SETTINGS}
     plain = {key: value for key, value in found.items() if value != {} and isinstance(value, str | int | float | dict)}
     return {
         "name": name,

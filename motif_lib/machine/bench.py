@@ -30,7 +30,7 @@ class Bench:
     Args:
         device: name and threads.
         recipe: its name.
-        bandwidth: bytes a second of memory, from a copy.
+        bandwidth: bytes a second of memory, measured by a copy.
         speeds: the one-by-one loop first.
         step: seconds of the parts of one training step.
         steps: steps of the recipe.

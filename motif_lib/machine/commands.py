@@ -44,13 +44,13 @@ def doctor():
 
 @app.command("gpu-day")
 def gpu_day(
-    out: Annotated[Path, typer.Option(help="Folder of the results; a day that was stopped in it goes on.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the results; a stopped day goes on in it.")] = Path(
         "runs/gpu-day"
     ),
     small: Annotated[bool, typer.Option(help="Sizes for a CPU, to see that all of it works.")] = False,
     carry: Annotated[bool, typer.Option(help="Only say what a machine without a network needs.")] = False,
 ):
-    """Run all that a GPU has to show, in the order of its worth, and write one table.
+    """Run everything worth seeing on a GPU, the most valuable first, and write one table.
 
     Example: motif gpu-day --out runs/gpu-day
     """

@@ -1,8 +1,9 @@
 """What will run on this machine, what will not, and what to do about it: `motif doctor`, or in a notebook `examine()`.
 
 `look()` gathers facts, the rest is judgement about them. A version outside the bounds of the package's metadata is a
-problem; one that differs from `constraints.txt` is only untested, and only a clone of the repository has that file. A
-recipe that asks for a GPU is no problem of a laptop: it is listed as not running, and the exit code does not change.
+problem; one that differs from `constraints.txt` is only untested, and only a clone of the repository has that file.
+That a laptop cannot run a recipe for a GPU is no problem: it is listed as not running, and the exit code does not
+change.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing has to be mended before the CPU notebooks run."""
+        """Whether the CPU notebooks run without mending anything first."""
         return all(finding.verdict != "problem" for finding in self.machine)
 
     def tables(self) -> list[Table]:
@@ -87,7 +88,7 @@ def _machine(facts: Facts) -> Iterator[Finding]:
     yield _limit("Python", facts.python, Version(facts.python).release >= (3, 11), "install Python 3.11 or newer")
     yield Finding("host", facts.host, "ok")
     yield Finding("CPU cores", str(facts.cores), "ok")
-    little = "close other programs and kernels, or take a larger machine"
+    little = "close other programs and kernels, or use a larger machine"
     yield _limit("memory", _gib(facts.memory), facts.memory >= MIN_MEMORY, little)
     full = "free some space, the environment and a run need about 2 GiB"
     yield _limit("disk, free here", _gib(facts.disk), facts.disk >= MIN_DISK, full, worst="note")
@@ -165,7 +166,7 @@ def _device(recipe: Recipe, facts: Facts) -> Iterator[str]:
         yield f"{gpu.name} has no bfloat16: set bf16 to false and fp16 to true in a copy of the recipe"
     shape, four_bit = PRESETS.get(recipe.model), recipe.load.get("four_bit", False)
     if shape and (need := to_load(shape, four_bit).total) > gpu.memory:
-        yield f"its model alone takes about {_gib(int(need))} of GPU memory: take a smaller one in a copy of the recipe"
+        yield f"its model alone takes about {_gib(int(need))} of GPU memory: use a smaller one in a copy of the recipe"
     if recipe.load.get("unsloth") and facts.packages.get("unsloth") is None:
         yield f"Unsloth is not installed: {INSTALL}"
 
@@ -181,7 +182,7 @@ def _notebooks(facts: Facts, broken: dict[str, Conflict]) -> Iterator[Finding]:
         if tools:
             missing.append(f"install {', '.join(tools)}: {install('notebook')}")
         if "motif_lib.studies.recorded" in path.read_text(encoding="utf-8") and not RECORDED.exists():
-            missing.append("recorded runs are not in this installation: take the newest version of the package")
+            missing.append("recorded runs are missing from this installation: install the newest version")
         yield Finding(f"notebook {path.stem}", "CPU", "does not run" if missing else "runs", "; ".join(missing))
 
 

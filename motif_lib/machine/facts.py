@@ -75,7 +75,7 @@ def pins(file: Path = PACKAGE.parent / "constraints.txt") -> dict[str, str]:
     from packaging.utils import canonicalize_name
 
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    pairs = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
+    pairs = [line.partition(";")[0].split("==") for line in lines if "==" in line and not line.startswith("#")]
     return {canonicalize_name(name.strip()): pinned.strip() for name, pinned in pairs}
 
 

@@ -1,11 +1,11 @@
-"""`motif gpu-day`: all that a GPU has to show, in the order of its worth, so that whatever minutes there are count.
+"""`motif gpu-day`: everything worth seeing on a GPU, the most valuable first, so that every minute counts.
 
 Every part runs in a process of its own (`gpu_parts`) with a time limit, and leaves its result in the folder; the same
 command goes on with the parts that have none. What failed is a result too: delete its file to try it again.
 
 FOLDER/PART.json   what was found, or why not
 FOLDER/PART.log    all that the part printed
-FOLDER/table.md    the table, new after every part
+FOLDER/table.md    the table, rewritten after every part
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from motif_lib.files import write_text
 from motif_lib.models.memory import PRESETS, weight_bytes
 from motif_lib.show.tables import Table
 
-LIMITS = {  # minutes, in the order of their worth
+LIMITS = {  # minutes; the most valuable part first
     "tests": 15,
     "graphs": 10,
     "speed-3B-Unsloth": 15,
@@ -38,7 +38,7 @@ LIMITS = {  # minutes, in the order of their worth
     "gsm8k": 120,
 }
 WHEELS = "2.8 GB"  # Linux x86-64, Python 3.11, torch 2.13.0 with CUDA and all that Unsloth asks for: our download
-GRACE = 300  # seconds that a part has to save after its time is over: no less than a step of the recipes
+GRACE = 300  # seconds that a part has to save after its time is up: at least one step of the recipes
 
 
 def run_gpu_day(out: Path, small: bool = False, limits: dict[str, float] = LIMITS) -> Table:  # type: ignore[assignment]
@@ -101,10 +101,10 @@ def table(out: Path) -> Table:
             devices.add(found["device"])
             minutes += found["seconds"] / 60
     return Table(
-        f"motif gpu-day: {', '.join(sorted(devices)) or 'nothing yet'}",
+        f"motif gpu-day: {' and '.join(sorted(devices)) or 'nothing yet'}",
         ("part", "what", "found"),
         rows,
-        [f"{minutes:.0f} minutes in all"],
+        [f"{minutes:.0f} min in all"],
     )
 
 

@@ -32,14 +32,14 @@ SMALL_TRAIN: dict[str, Any] = {
 
 
 def recipe_here(name: str, out: Path, small: bool, plain: bool = False, model: str = "", **train: Any) -> Recipe:
-    """A recipe of the package with what is here: without its model random weights, without its questions Ledger's.
+    """A recipe of the package; random weights stand in for a missing model, Ledger for missing questions.
 
     Args:
         name: of the recipe.
         out: folder for the random weights.
         small: sizes for a CPU.
         plain: without Unsloth.
-        model: another than the recipe's.
+        model: instead of the recipe's.
         train: settings to change.
     """
     recipe = load_recipe("cpu" if small else name).with_train(**train).with_train(**(SMALL_TRAIN if small else {}))
@@ -57,6 +57,14 @@ def model_here(name: str, out: Path, small: bool) -> str:
     if Path(name).exists() or isinstance(try_to_load_from_cache(name, "config.json"), str):
         return name
     return str(random_model(PRESETS[name], out / "random" / Path(name).name))
+
+
+def described(recipe: Recipe) -> tuple[str, str]:
+    """The row that says what a part ran on, whatever its name promises."""
+    model = Path(recipe.model)
+    random = ", random weights" if model.parent.name == "random" else ""
+    how = ", 4-bit" * bool(recipe.load.get("four_bit")) + ", through Unsloth" * recipe.unsloth
+    return "model, questions", f"{model.name}{random}{how}, {recipe.task}"
 
 
 def through_unsloth() -> bool:
@@ -148,16 +156,13 @@ def speeds(model: str, plain: bool, out: Path, small: bool) -> Rows:
 
     changes = {"max_completion_length": 256, "rollout_batch_size": max(BATCHES)}
     recipe = recipe_here("gpu-80gb", out, small, plain, model, **changes)
-    found = run_bench(recipe, "gpu-80gb", batches=(1, 4) if small else BATCHES)
-    loop = found.speeds[0].tokens_per_second
-    return [
-        (
-            f"{s.way}, {s.batch} rows",
-            f"{s.tokens_per_second:,.0f} tokens/s, {s.tokens_per_second / loop:.1f} x the loop, "
-            f"{s.tokens_per_second / s.floor:.1%} of the floor",
-        )
-        for s in found.speeds
-    ]
+    measured = run_bench(recipe, "gpu-80gb", batches=(1, 4) if small else BATCHES).speeds
+    rows, loop = [described(recipe)], measured[0].tokens_per_second
+    for s in measured:
+        speed = s.tokens_per_second
+        found = f"{speed:,.0f} tokens/s, {speed / loop:.1f} x the loop, {speed / s.floor:.1%} of the floor"
+        rows.append((f"{s.way}, batch of {s.batch}", found))
+    return rows
 
 
 def memory(recipe_name: str, out: Path, small: bool) -> Rows:
@@ -173,7 +178,8 @@ def memory(recipe_name: str, out: Path, small: bool) -> Rows:
     estimate = for_recipe(recipe, trainer.args, shape).total / GIB
     found = "no GPU" if peak is None else f"{peak / GIB:.1f} GiB"
     parts = ", ".join(f"{part} {spent:.1f}" for part, spent in seconds.items())
-    return [("peak of a step, estimated", f"{found}, {estimate:.1f} GiB"), ("seconds of a step", parts)]
+    peaks = f"{found}, {estimate:.1f} GiB"
+    return [described(recipe), ("peak of a step, estimated", peaks), ("seconds of a step", parts)]
 
 
 def tiny(out: Path, small: bool) -> Rows:
@@ -186,14 +192,11 @@ def tiny(out: Path, small: bool) -> Rows:
     if not train_run(recipe, out / "tiny"):
         raise RuntimeError("stopped before its last step")
     questions = load_task("ledger", split="test", size=8 if small else TEST_SIZE, **recipe.dial)
-    adapters = {"base": None, "trained": out / "tiny" / "adapter"}
-    return [
-        (
-            f"{name}, % of {len(questions)}",
-            str(evaluate_run(recipe, at, questions, out / "eval" / name, name, 0).accuracy),
-        )
-        for name, at in adapters.items()
-    ]
+    rows = [described(recipe)]
+    for name, adapter in {"base": None, "trained": out / "tiny" / "adapter"}.items():
+        found = evaluate_run(recipe, adapter, questions, out / "eval" / name, name, 0).accuracy
+        rows.append((f"{name}, % of {len(questions)}", str(found)))
+    return rows
 
 
 def gsm8k(out: Path, small: bool) -> Rows:
@@ -207,11 +210,8 @@ def gsm8k(out: Path, small: bool) -> Rows:
     steps = read_metrics(out / "gsm8k")
     first, last = ([entry["motif/accuracy"] for entry in part] for part in (steps[:20], steps[-20:]))
     found = f"{len(steps)} steps{'' if done else ', stopped'}, {mean(e['step_time'] for e in steps):.1f} s each"
-    accuracy = f"{mean(first):.2f}, {mean(last):.2f}"
-    return [
-        (f"{Path(recipe.model).name} on {recipe.task}", found),
-        ("rollouts right, first and last 20 steps", accuracy),
-    ]
+    right = f"{mean(first):.2f}, {mean(last):.2f}"
+    return [described(recipe), ("training", found), ("rollouts right, first and last 20 steps", right)]
 
 
 PARTS: dict[str, Callable[[Path, bool], Rows]] = {

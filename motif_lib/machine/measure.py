@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -67,12 +67,19 @@ def samplers(trainer: Any) -> Iterator[Any]:
         if type(own) is SAMPLERS[kind]:
             yield own
         else:
-            settings = own.max_new_tokens, own.temperature, own.top_p, own.batch_size
-            yield make_sampler(trainer.policy, own.tokenizer, *settings, kind=kind)
+            yield make_sampler(
+                trainer.policy,
+                own.tokenizer,
+                own.max_new_tokens,
+                batch_size=own.batch_size,
+                kind=kind,
+                chat_template_kwargs=own.chat_template_kwargs,
+                **asdict(own.drawing),
+            )
 
 
 def new_tokens(sampler: Any, prompts: list[list[int]]) -> int:
-    """Number of tokens that a sampler gives to prompts."""
+    """Number of tokens that a sampler generates for prompts."""
     return sum(map(len, sampler.sample_ids(prompts)))
 
 
@@ -182,14 +189,14 @@ def measure_bandwidth(device: Any, repeats: int = 5) -> float:
 
 
 def bytes_read(model: Any) -> int:
-    """Bytes of weights that a decoding step reads: all but an input embedding that is not the output's too."""
+    """Bytes of weights that a decoding step reads: all but an input embedding that is not also the output's."""
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     skipped = embedding.weight if head is None or embedding.weight is not head.weight else None
     return sum(p.numel() * p.element_size() for p in model.parameters() if p is not skipped)
 
 
 def synchronise(device: Any) -> None:
-    """Wait for what a GPU still has in hand."""
+    """Wait until a GPU has finished its work."""
     import torch
 
     if device.type == "cuda":
@@ -200,7 +207,9 @@ def device_name(device: Any) -> str:
     """The GPU's name, or the number of CPU threads."""
     import torch
 
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' * (threads > 1)}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
 
 
 def peak_memory() -> int | None:

@@ -2,7 +2,7 @@
 
 Both give the same numbers as Transformers' own and only move less memory. Together they decode 1.7 times as many
 tokens a second as `DynamicCache` and SDPA (motif-tiny, 256 rows, two CPU cores, our run). `is_plain` says which models
-they are for, `takes_padding` which ones answer a prompt alike alone and beside longer ones.
+they are for; `takes_padding`, which models answer a prompt the same way alone and beside longer ones.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from transformers.masking_utils import sdpa_mask
 
 ROOM = 64  # tokens of free space in a new buffer
 GROUPED = "grouped_sdpa"  # name for `attn_implementation`
-MASKED = {  # layers whose masks hide padding, windows and recurrent states included; the class of their cache
+MASKED = {  # cache classes of the layers whose masks hide padding, windows and recurrent states included
     "DynamicLayer",
     "DynamicSlidingWindowLayer",
     "LinearAttentionLayer",
     "LinearAttentionAndFullAttentionLayer",
     "LinearAttentionAndSlidingWindowAttentionLayer",
 }
-LEAKS = {"doge", "minimax"}  # padding changes their replies all the same (tests/test_architectures.py)
+LEAKS = {"doge", "minimax"}  # padding changes their replies anyway (tests/test_architectures.py)
 
 
 class RoomyLayer(DynamicLayer):
-    """A cache layer that writes new tokens into a buffer with room, where `DynamicLayer` copies all of it each time.
+    """A cache layer that writes new tokens into a buffer with room to grow; `DynamicLayer` copies all of it each time.
 
-    `keys` and `values` are views of what is filled: (rows, heads, tokens, head size).
+    `keys` and `values` are views of the filled part: (rows, heads, tokens, head size).
     """
 
     keys: Tensor
@@ -81,7 +81,7 @@ def grouped_attention(
     """Grouped-query attention that does not repeat keys and values while one token is decoded.
 
     The H query heads that share a key head see the same keys and the same mask, like H / G query positions: query
-    (N, H, 1, D) is read as (N, G, H / G, D) beside keys (N, G, T, D). Longer queries go to Transformers' own.
+    (N, H, 1, D) is read as (N, G, H / G, D) beside keys (N, G, T, D). Longer queries go to Transformers' own function.
     """
     if query.shape[2] != 1:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
@@ -94,8 +94,9 @@ def grouped_attention(
 def grouped_mask(*args: Any, **kwargs: Any) -> Tensor | None:
     """Transformers' mask, (N, 1, Q, T), in which padding sees everything instead of nothing.
 
-    Nobody reads what it gives. But a softmax over nothing can be NaN, by kernel and precision, and a NaN among the
-    keys and values reaches every token: 0 x NaN is NaN. Unsloth reports that of left-padded float16 on a GPU.
+    Nobody reads what padding computes. But a softmax over nothing can be NaN, depending on kernel and precision, and a
+    NaN among the keys and values reaches every token: 0 x NaN is NaN. Unsloth reports this for left-padded float16 on a
+    GPU.
     """
     mask = sdpa_mask(*args, **kwargs)
     if mask is None or mask.shape[2] == 1:  # a token that is decoded sees itself
@@ -106,7 +107,7 @@ def grouped_mask(*args: Any, **kwargs: Any) -> Tensor | None:
 def is_plain(model: Any) -> bool:
     """Does every layer attend to all tokens before it, through a cache that `RoomyCache` can stand for?
 
-    Then it does not matter where padding stands. What is not known to be so is not.
+    If so, it does not matter where padding stands. If nobody knows, the answer is no.
     """
     if isinstance(model, PeftModel):
         return not model.active_peft_config.is_prompt_learning and is_plain(model.get_base_model())
@@ -127,12 +128,12 @@ def takes_padding(model: Any) -> bool:
         return not model.active_peft_config.is_prompt_learning and takes_padding(model.get_base_model())
     layers = cache_layers(model.config)
     if type(model)._is_stateful and not any(name.startswith("Linear") for name in layers):
-        return False  # the state is not in the cache but its own, as RecurrentGemma's
+        return False  # it keeps its state outside the cache, as RecurrentGemma does
     return layers <= MASKED and positions_are_told(type(model), model.config)
 
 
 def positions_are_told(kind: Any, config: PretrainedConfig) -> bool:
-    """Does each token turn by its own place alone? Not if places are counted with the padding."""
+    """Does each token's rotation depend on its own place alone? Not if places are counted with the padding."""
     return "position_ids" in inspect.signature(kind.forward).parameters and not looks_around(config)
 
 
@@ -147,7 +148,7 @@ def looks_around(config: PretrainedConfig) -> bool:
 
 
 def cache_layers(config: PretrainedConfig) -> set[str]:
-    """Classes of the layers in Transformers' cache for a model; what it does not know is its own."""
+    """Classes of the layers in Transformers' cache for a model; "unknown" if it cannot tell."""
     try:
         return {type(layer).__name__ for layer in DynamicCache(config=config).layers} or {"unknown"}
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""What a tokenizer must have for chats, whoever trained it: a template that takes our messages, a token for padding."""
+"""What every tokenizer needs for chats: a template that takes our messages, and a padding token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLD = """{%- if messages[1:] and messages[0]['role'] == 'system' and messages[1
 
 
 def usable_template(tokenizer: Any) -> str:
-    """The tokenizer's chat template; one that refuses a system role, as Gemma's, puts that text before the user's.
+    """The tokenizer's chat template; if it refuses a system role, as Gemma's does, that text goes before the user's.
 
     Raises:
         ValueError: if it has no chat template.
@@ -21,13 +21,13 @@ def usable_template(tokenizer: Any) -> str:
         template = tokenizer.get_chat_template()
     except ValueError:
         raise ValueError(
-            "this tokenizer has no chat template: take an instruct model, or set tokenizer.chat_template"
+            "this tokenizer has no chat template: take an instruct model, or set chat_template in tokenizer_config.json"
         ) from None
     return template if takes_system(tokenizer, template) else FOLD + template
 
 
 def takes_system(tokenizer: Any, template: str) -> bool:
-    """Does the template accept a system message? One that drops it, as motif-tiny's, does so on purpose."""
+    """Does the template accept a system message? One that drops it, as motif-tiny's does, does so on purpose."""
     from jinja2 import TemplateError
 
     chat = [{"role": "system", "content": "!"}, {"role": "user", "content": "?"}]
@@ -39,9 +39,9 @@ def takes_system(tokenizer: Any, template: str) -> bool:
 
 
 def prepare(tokenizer: Any) -> Any:
-    """The tokenizer, made ready for decoding and training: padded on the left, with what it lacks.
+    """Make a tokenizer ready for decoding and training: it pads on the left, and gets what it lacks.
 
-    Without a token for padding it pads with the end token. TRL renders the trained round itself, so a template that
+    Without a padding token it pads with the end token. TRL renders the trained round itself, so a template that
     refuses a system role is replaced here (`usable_template`).
 
     Raises:

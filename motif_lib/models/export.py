@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from motif_lib.files import first_line
-from motif_lib.models.load import TINY, adapter_config, load_tokenizer, read_settings, resolve
+from motif_lib.models.folders import base_name, read_settings
+from motif_lib.models.load import adapter_config, load_tokenizer, resolve
 
 SAME = 1e-3  # most that rounding in float32 may change a logit, as a share of the largest
 CARD = """---
@@ -29,7 +29,7 @@ that wrote this card (`motif export`). The licence is that of the base model.
 def merge(adapter: str | Path, out: str | Path, model: str | None = None, dtype: str = "bfloat16") -> None:
     """Write the merged model, its tokenizer and a card into a new folder, whole or not at all.
 
-    The sum is made in float32 on the CPU, which takes 4 bytes of memory a weight, and rounded once.
+    The sum is computed in float32 on the CPU, which takes 4 bytes of memory a weight, and rounded once.
 
     Args:
         adapter: folder of a PEFT adapter.
@@ -142,18 +142,18 @@ def check_fits(adapter: str | Path, model: Any) -> None:
 
 
 def check_same_base(base: str, settings: dict[str, Any]) -> None:
-    """Raise ValueError for a base of another name than the adapter's; the folder that it lies in does not matter."""
+    """Refuse a base whose name is not the one in the adapter; the folder it lies in does not matter."""
     with suppress(RuntimeError):  # an adapter that names none
         named = base_name(settings)
         if Path(named).name.lower() != Path(base).name.lower():
             raise ValueError(
-                f"the adapter was trained on {named}: leave --model out, or if these are the same weights, name their "
+                f"the adapter was trained on {named}: leave out --model, or if these are the same weights, name their "
                 "place in adapter_config.json, as base_model_name_or_path"
             )
 
 
 def untie(model: Any) -> None:
-    """Give the head weights of its own where an adapter changes only one of two tied tables."""
+    """Give the head its own weights if an adapter changes only one of two tied tables."""
     base = model.get_base_model()
     tables = {"embed_tokens": base.get_input_embeddings(), "lm_head": base.get_output_embeddings()}
     changed = any(hasattr(table, "base_layer") or hasattr(table, "modules_to_save") for table in tables.values())
@@ -163,13 +163,3 @@ def untie(model: Any) -> None:
         inner = getattr(inner, "base_layer", getattr(inner, "original_module", inner))
         inner.weight = type(inner.weight)(inner.weight.detach().clone())
         base.config.tie_word_embeddings = base.config.get_text_config().tie_word_embeddings = False
-
-
-def base_name(settings: dict[str, Any]) -> str:
-    """The base that an adapter names: the package's own model wherever it lies, a mirror's 16-bit original."""
-    name = str(settings.get("base_model_name_or_path") or "")
-    if Path(name).name == TINY:
-        return TINY
-    if not name:
-        raise RuntimeError("the adapter does not name its base: name it with --model")
-    return re.sub(r"(-unsloth)?-bnb-4bit$", "", name)

@@ -1,4 +1,4 @@
-"""Which weights are these? What an evaluation folder is known by, and what an adapter was trained on."""
+"""Which weights are these? It tells what an evaluation was run with, and what an adapter was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from motif_lib.models.load import TINY
 
 
 def fingerprint(model: Any, adapters: bool = True) -> str:
-    """SHA-256 of all weights of a model, adapters included, by name: other weights have another one, wherever they lie.
+    """SHA-256 of all weights of a model by name, adapters included: the same for the same weights, wherever they lie.
 
     Args:
         model: a torch model.
@@ -29,6 +29,6 @@ def fingerprint(model: Any, adapters: bool = True) -> str:
 
 
 def check_revision(model: str, revision: str | None) -> None:
-    """Raise ValueError for a revision of what has none: the package's own model, and a folder."""
+    """Refuse a revision of something that has none: the package's own model, or a folder."""
     if revision and (model == TINY or Path(model).is_dir()):
         raise ValueError(f"{model} is a folder and has no revision {revision!r}: a revision pins a model of the Hub")

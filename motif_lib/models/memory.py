@@ -1,8 +1,8 @@
 """How much GPU memory will it take? An estimate from a model's shape alone, before anything is loaded.
 
 The terms are counted: weights, LoRA with its gradients and 8-bit optimiser states, what a sampler keeps, the cache of a
-rollout, activations of the update. What libraries take on top is one constant. No run of the recipes on a GPU is behind
-it. One figure could be compared: Qwen2.5-3B in 4-bit through Unsloth, 32 rows generating, was seen to peak at 3.8 GiB
+rollout, activations of the update. One constant stands for what libraries take on top. No run of the recipes on a GPU
+is behind it. One figure could be compared: Qwen2.5-3B in 4-bit through Unsloth, 32 rows generating, peaked at 3.8 GiB
 on an H100 (tests/test_gpu_memory.py).
 """
 
@@ -59,7 +59,7 @@ class Shape:
 
     @property
     def tables(self) -> int:
-        """Weights of the embedding, and of the output if it is not the same; norms and biases are left out."""
+        """Weights of the embedding, and of the output unless they are the same table; norms and biases are left out."""
         return self.vocab * self.hidden * (1 if self.tied else 2)
 
     def cache_bytes(self, itemsize: int = 2) -> int:
@@ -78,15 +78,15 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class GpuMemory:
-    """Bytes by what they are for. Rollout and update are not held at the same time: the larger one counts.
+    """Bytes by purpose. Rollout and update are never held at the same time, so only the larger one counts.
 
     Args:
         weights: of the model.
         adapter: LoRA weights, gradients and optimiser states.
         sampler: what `GraphSampler` keeps: the merged copy and its buffers.
-        rollout: what goes when the replies are there: caches, probabilities.
-        update: what goes when the step is done: activations, logits.
-        workspace: all that is not counted.
+        rollout: freed once the replies are there: caches, probabilities.
+        update: freed once the step is done: activations, logits.
+        workspace: everything that is not counted.
     """
 
     weights: float

@@ -28,21 +28,21 @@ def has_cuda() -> bool:
 def need_cuda() -> None:
     """Raise RuntimeError without a CUDA GPU."""
     if not has_cuda():
-        raise RuntimeError("Unsloth needs a CUDA GPU: leave unsloth and four_bit out, or use recipe cpu")
+        raise RuntimeError("Unsloth needs a CUDA GPU: leave out unsloth and four_bit, or use recipe cpu")
 
 
 def import_unsloth() -> None:
     """Import Unsloth, which patches trl, transformers and peft: before trl, whose trainers it replaces.
 
     Raises:
-        RuntimeError: without a CUDA GPU, without Unsloth, beside packages that break it, or too late.
+        RuntimeError: without a CUDA GPU, without Unsloth, with packages that break it, or when it is too late.
     """
     need_cuda()
     if find_spec("unsloth") is None:
         raise RuntimeError(f"Unsloth is not installed: {INSTALL}")
     check(unsloth=True)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    # Unsloth writes the trainers that it generates into the working folder, unless it is told of another.
+    # Unsloth writes the trainers that it generates into the working folder, unless told otherwise.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache / "motif_lib" / "unsloth_compiled_cache"))
     import unsloth  # noqa: F401
 
@@ -52,18 +52,18 @@ def load(
 ) -> tuple[Any, Any]:
     """`(model, tokenizer)` through `FastLanguageModel`; arguments as in `load_model`.
 
-    In 4-bit Unsloth takes its own packed mirror of a Hub model, if it has one; it has other revisions, so a pinned
-    `revision` takes none. `window` is cut to what the model was made for.
+    In 4-bit, Unsloth takes its own packed mirror of a Hub model, if it has one. A mirror has other revisions, so with a
+    pinned `revision` none is used. `window` is cut to what the model was made for.
 
     Raises:
-        RuntimeError: if vLLM or 4-bit is wanted and cannot be had, or the model does not fit.
+        RuntimeError: if vLLM or 4-bit is asked for and not available, or the model does not fit.
     """
     from transformers import AutoConfig
     from unsloth import FastLanguageModel
 
     if fast_inference and find_spec("vllm") is None:  # Unsloth would go on without it
         raise RuntimeError("fast_inference needs vLLM: pip install vllm, or leave it out")
-    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a loss that was killed leaves it set: no logits from then on
+    os.environ.pop("UNSLOTH_RETURN_HIDDEN_STATES", None)  # a killed loss leaves it set: no logits from then on
     config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
     check_memory(source, config, four_bit)
     model, tokenizer = FastLanguageModel.from_pretrained(
@@ -88,16 +88,16 @@ def load(
 
 
 def is_unsloth(model: Any) -> bool:
-    """Did `load` make this model? True also of a PEFT model around it."""
+    """Did `load` make this model? Also true for a PEFT model around it."""
     return getattr(model, "loaded_by_unsloth", False)
 
 
 def check_trains(trainer: type, model: Any) -> None:
-    """Raise a RuntimeError if Unsloth made the trainer but not the model: it would train all of its weights."""
+    """Refuse a model that Unsloth did not load if it made the trainer: all weights would be trained."""
     if trainer.__name__.startswith("Unsloth") and not hasattr(model, "for_training"):
         raise RuntimeError(
             "this process has imported Unsloth, whose trainers take only models that it loaded: load the model with "
-            "unsloth=True, or start Python (the kernel) anew"
+            "unsloth=True, or restart Python (the kernel)"
         )
 
 
@@ -128,7 +128,7 @@ def best_dtype() -> Any:
 
 
 def check_memory(name: str, config: Any, four_bit: bool) -> None:
-    """Raise, before loading, if the estimate does not fit what is free on the GPU."""
+    """Refuse to load a model whose estimate is more than the GPU's free memory."""
     import torch
 
     from motif_lib.models.memory import Shape, check_fits

@@ -34,6 +34,22 @@ def outcomes_of(trajectories: Sequence[Trajectory], right: float = OUTCOME) -> l
     return [None if v.correct is None else right * v.correct for v in verdicts]
 
 
+def judge(
+    begun: Sequence[Trajectory],
+    sampler: Sampler,
+    num_trajectories: int,
+    num_rounds: int,
+    carry: Carry = progress_note,
+    right: float = OUTCOME,
+    stop: Stop | None = None,
+) -> list[Trace]:
+    """The MOTIF reward of begun trajectories: for each a trace with its k futures, their outcomes and the mean."""
+    futures = branch(begun, sampler, num_trajectories, num_rounds, carry, stop)
+    outcomes = iter(outcomes_of([t for group in futures for t in group], right))
+    results = [tuple(next(outcomes) for _ in group) for group in futures]
+    return [Trace(tuple(group), found, mean_outcome(found)) for group, found in zip(futures, results)]
+
+
 class FutureAccuracy:
     """`future_accuracy(prompts, completions, question, gold, task, ...) -> list[float | None]`.
 
@@ -43,7 +59,7 @@ class FutureAccuracy:
         num_rounds: n; with n = 1 the outcome of the reply itself.
         carry: what passes between rounds.
         right: outcome of a right final answer.
-        ended: says of a completion's token ids whether the reply ended by itself.
+        ended: tells from a completion's token ids whether the reply ended by itself.
         on_traces: called with the list of `Trace`s of each batch, for logging.
         stop: rule that ends a trajectory before round n.
 
@@ -77,12 +93,8 @@ class FutureAccuracy:
                 starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
             )
         ]
-        futures = branch(begun, self.sampler, self.num_trajectories, self.num_rounds, self.carry, self.stop)
-        outcomes = iter(outcomes_of([t for group in futures for t in group], self.right))
-        traces = []
-        for group in futures:
-            results = tuple(next(outcomes) for _ in group)
-            traces.append(Trace(tuple(group), results, mean_outcome(results)))
+        how = self.num_trajectories, self.num_rounds, self.carry, self.right, self.stop
+        traces = judge(begun, self.sampler, *how)
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:

@@ -23,7 +23,7 @@ ARCHITECTURES = {"qwen2", "qwen3", "llama"}  # the architectures that GraphSampl
 
 
 def available_samplers(model: Any) -> list[str]:
-    """Names of the samplers that can answer for a model, the one that suits it best last."""
+    """Names of the samplers that work with a model; the best suited comes last."""
     local = is_plain(model) and not gpu.is_unsloth(model)
     names = ["generate", "local"] if local else ["generate"]
     if recordable(model.config):
@@ -32,7 +32,7 @@ def available_samplers(model: Any) -> list[str]:
 
 
 def recordable(config: Any) -> bool:
-    """Can a decoding step be a CUDA graph? Not if it looks at values, as experts and some rotary embeddings do."""
+    """Can a decoding step be a CUDA graph? Not if it depends on values, as experts and some rotary embeddings do."""
     plain = cache_layers(config) == {"DynamicLayer"} and not looks_around(config)
     return plain and config.model_type in ARCHITECTURES
 
@@ -58,11 +58,11 @@ def make_sampler(
     """The batched sampler of this kind, by default the one that suits the model; arguments as in `ModelSampler`.
 
     Raises:
-        ValueError: for a kind that cannot answer for this model.
+        ValueError: for a kind that does not work with this model.
     """
     names = available_samplers(model)
     if kind is not None and kind not in names:
-        raise ValueError(f"sampler {kind!r} cannot answer for this model: choose one of {', '.join(names)}")
+        raise ValueError(f"sampler {kind!r} does not work with this model: choose one of {', '.join(names)}")
     return SAMPLERS[kind or names[-1]](
         model,
         tokenizer,

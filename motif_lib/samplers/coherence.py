@@ -1,8 +1,8 @@
 """Does a model in 4-bit or float16 still make sense, and does its sampler see the adapter? Asked once, after loading.
 
 Weights that were unpacked wrongly, or that overflow, give NaN or one token over and over. A sampler that does not see
-the adapter rolls out the base. Either looks like a training that learns nothing. The canary is another adapter, put in
-the place of the trained one for a moment: if nothing changes, the adapter is not in use.
+the adapter rolls out the base. Either looks like training that learns nothing. The canary is another adapter, put in
+place of the trained one for a moment: if nothing changes, the adapter is not in use.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import Tensor
 from motif_lib.protocol import messages
 
 QUESTION = "Ann has 12 apples and buys 5. How many apples does Ann have now?"
-TOKENS = 16  # of the reply that is looked at
+TOKENS = 16  # of the reply that is checked
 SPREADS = 0.1, 0.3, 1.0  # standard deviations of the canary's B: from less than the weights' own effect to far more
 NOT_FINITE = (
-    "the model gives NaN or infinite logits: its weights are damaged or do not fit into float16; load it anew, or on a "
-    "GPU with bfloat16"
+    "the model gives NaN or infinite logits: its weights are damaged or do not fit into float16; load it again, or use "
+    "a GPU with bfloat16"
 )
 ONE_TOKEN = (
     "the model says one token over and over: its 4-bit weights were unpacked wrongly (install the bitsandbytes of the "
@@ -30,7 +30,7 @@ ONE_TOKEN = (
 
 
 def check_coherence(sampler: Any, policy: Any) -> None:
-    """Sample one greedy reply, if the policy is in 4-bit or float16; with an adapter a second one, by a canary.
+    """Sample one greedy reply if the policy is in 4-bit or float16; if it has an adapter, a second one under a canary.
 
     Args:
         sampler: a `LocalSampler` of the policy.
@@ -77,7 +77,7 @@ def adapter_weights(policy: Any) -> list[Tensor]:
 
 
 def depends(weights: list[Tensor], answer: Callable[[], list], usual: list) -> bool:
-    """Is the answer another one with other weights? The canary grows until it is."""
+    """Do other weights change the answer? The canary grows until they do."""
     for spread in SPREADS:
         with canary(weights, spread):
             if answer() != usual:
@@ -87,9 +87,9 @@ def depends(weights: list[Tensor], answer: Callable[[], list], usual: list) -> b
 
 @contextmanager
 def canary(weights: list[Tensor], spread: float) -> Iterator[None]:
-    """Within it the B matrices are random; after it they are what they were."""
+    """Make the B matrices random inside the block; afterwards they are what they were."""
     kept = [weight.detach().clone() for weight in weights]
-    generator = torch.Generator().manual_seed(0)  # of its own: the training draws as if nothing had been asked
+    generator = torch.Generator().manual_seed(0)  # its own: training draws as if nothing had been asked
     try:
         with torch.no_grad():
             for weight in weights:

@@ -18,7 +18,7 @@ from motif_lib.files import first_line
 from motif_lib.models.attention import RoomyCache
 
 LEAST_ROWS, LEAST_LENGTH = 8, 256
-SLACK = 16  # what padding the two parts of a prompt may add: a full window shall not cost twice its buffers
+SLACK = 16  # what padding the two parts of a prompt may add: a full window must not double its buffers
 
 
 def bucket(size: int, least: int) -> int:
@@ -27,7 +27,7 @@ def bucket(size: int, least: int) -> int:
 
 
 def padded_length(tokens: int) -> int:
-    """Tokens of a buffer that holds so many: a bucket and the slack."""
+    """Length of a buffer that holds this many tokens: a bucket plus the slack."""
     return bucket(max(1, tokens - SLACK), LEAST_LENGTH) + SLACK
 
 
@@ -44,7 +44,7 @@ class FixedCache(Cache):
         self.keys, self.values, self.slot = keys, values, slot
 
     def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any):
-        """Write one token, (rows, heads, 1, head size), and give back all of the layer."""
+        """Write one token, (rows, heads, 1, head size), and return the whole layer."""
         keys, values = self.keys[layer_idx], self.values[layer_idx]
         return keys.index_copy_(2, self.slot, key_states), values.index_copy_(2, self.slot, value_states)
 
@@ -53,8 +53,8 @@ class Buffers:
     """What a decoding step reads and writes: R rows of L tokens.
 
     Args:
-        prompts: what some prompts left, for the layers' shapes.
-        logits: what came out, for the size of the vocabulary.
+        prompts: the cache of some prompts, for the shapes of its layers.
+        logits: their next-token logits, for the size of the vocabulary.
         rows: R.
         length: L.
     """
@@ -72,7 +72,7 @@ class Buffers:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Most rows and most tokens."""
+        """The most rows and the most tokens that fit."""
         return self.mask.shape[0], self.mask.shape[3]
 
     @property
@@ -81,7 +81,7 @@ class Buffers:
         return [self.ids, self.positions, self.mask, *self.keys, *self.values]
 
     def load(self, cache: RoomyCache, mask: Tensor) -> None:
-        """Take over R' rows of prompts, R' no more than R, with P tokens in the cache."""
+        """Copy in R' rows of prompts, at most R, with P tokens in the cache."""
         rows, width = mask.shape
         self.mask.zero_()
         self.mask[:rows, 0, 0, :width] = mask.bool()
@@ -102,9 +102,10 @@ def empty_like(states: Tensor, rows: int, length: int) -> Tensor:
 
 
 class Step:
-    """One decoding step of the first `rows` rows over the first `length` tokens; on CUDA a graph from the second on.
+    """One decoding step of the first `rows` rows over the first `length` tokens; on CUDA a graph from the second call
+    on.
 
-    The first call runs as it is and lets the libraries set themselves up: a recording must find them ready.
+    The first call runs without a graph, so that the libraries are set up before anything is recorded.
     """
 
     def __init__(self, model: Any, buffers: Buffers, rows: int, length: int):
@@ -142,13 +143,13 @@ class Step:
 
 
 def record(run: Callable[[], None], pool: Any) -> Callable[[], None]:
-    """What does the work of `run` again at the same addresses: a CUDA graph, without a pool `run` itself.
+    """A function that repeats the work of `run` at the same addresses: a CUDA graph, or without a pool `run` itself.
 
-    All graphs on the same buffers share a pool of memory: what a step leaves lies in the buffers, and nothing of one
-    graph's own has to outlast another's.
+    All graphs on the same buffers share one memory pool. The results of a step lie in the buffers, so no graph needs
+    memory that outlasts another graph.
 
     Raises:
-        RuntimeError: if the step does what a graph cannot hold; CUDA says it without advice.
+        RuntimeError: if the step does something that a graph cannot record; CUDA's own message gives no advice.
     """
     if pool is None:
         return run
@@ -161,13 +162,13 @@ def record(run: Callable[[], None], pool: Any) -> Callable[[], None]:
     except RuntimeError as error:
         reason = first_line(error)
         raise RuntimeError(
-            f"no CUDA graph of a decoding step ({reason}): set sampler='generate', start anew"
+            f"no CUDA graph of a decoding step ({reason}): set sampler='generate' and start again"
         ) from error
     return graph.replay
 
 
 class Decoder:
-    """Buffers and the steps on them; both are made when first needed and grow when they must.
+    """Buffers and the steps that use them, made when first needed and enlarged when they must be.
 
     Args:
         model: what decodes.
@@ -183,7 +184,7 @@ class Decoder:
         self.steps: dict[tuple[int, int], Step] = {}
 
     def load(self, cache: RoomyCache, mask: Tensor, logits: Tensor, length: int) -> None:
-        """Begin with prompts in `cache`, R rows, that will grow to `length` tokens."""
+        """Start from R rows of prompts in `cache`, which will grow to `length` tokens."""
         have = self.buffers.shape if self.buffers else (0, 0)
         need = max(have[0], len(mask)), max(have[1], padded_length(length))
         if self.buffers is None or need != have:
@@ -200,7 +201,7 @@ class Decoder:
         return self.steps[shape]
 
     def keep(self, live: Tensor, rows: int) -> Tensor:
-        """Move the live ones of R rows to the front and drop what the next smaller bucket does not hold.
+        """Move the live rows to the front and drop those that do not fit into the next smaller bucket.
 
         Returns:
             Which rows stay, (R',), the live ones first.

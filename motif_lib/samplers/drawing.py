@@ -20,14 +20,14 @@ from transformers.generation.logits_process import (
 
 @dataclass(frozen=True)
 class Drawing:
-    """Settings of a draw. The repetition penalty counts in greedy decoding too, the others do not.
+    """Sampling settings. Greedy decoding uses only the repetition penalty.
 
     Args:
         temperature: 0 for greedy decoding.
         top_p: nucleus mass, 1 for all of it.
-        top_k: most tokens to draw from, 0 for all.
+        top_k: how many of the likeliest tokens to draw from, 0 for all.
         min_p: least probability, as a share of the most likely token's; None or 0 for any.
-        repetition_penalty: divides the logits of tokens that the prompt or the reply holds already; 1 for none.
+        repetition_penalty: divides the logits of tokens that occur in the prompt or the reply already; 1 for none.
 
     Raises:
         ValueError: for a value out of its range, from Transformers' processors.
@@ -42,7 +42,7 @@ class Drawing:
     def __post_init__(self) -> None:
         if self.temperature < 0:
             raise ValueError(f"temperature={self.temperature}: 0 for greedy decoding, else more")
-        _ = self.penalty, self.warpers  # wrong values show here, not in the middle of a training
+        _ = self.penalty, self.warpers  # wrong values fail here, not in the middle of training
 
     @property
     def greedy(self) -> bool:
@@ -51,12 +51,12 @@ class Drawing:
 
     @cached_property
     def penalty(self) -> RepetitionPenaltyLogitsProcessor | None:
-        """What lowers the logits of tokens that were there."""
+        """The processor that lowers the logits of tokens that have occurred."""
         return None if self.repetition_penalty == 1 else RepetitionPenaltyLogitsProcessor(self.repetition_penalty)
 
     @cached_property
     def warpers(self) -> LogitsProcessorList:
-        """What shapes the distribution, in the order of `generate`."""
+        """The processors that shape the distribution, in the order of `generate`."""
         return LogitsProcessorList(
             [
                 *([TemperatureLogitsWarper(self.temperature)] if self.temperature not in (0, 1) else []),
@@ -67,9 +67,9 @@ class Drawing:
         )
 
     def history(self, prompts: Sequence[Sequence[int]], budget: int, device: torch.device) -> Tensor | None:
-        """Tokens that each of N rows holds, (N, P + budget), where a penalty asks for them.
+        """The tokens of each of N rows, (N, P + budget); None without a penalty.
 
-        What is not filled yet repeats the row's first token, which changes nothing: a token counts once.
+        Empty places repeat the row's first token, which changes nothing: a token counts once.
         """
         if self.penalty is None:
             return None

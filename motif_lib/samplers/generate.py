@@ -1,7 +1,7 @@
-"""Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, and at home everywhere.
+"""Batched sampling by a model's own `generate`: slower than `LocalSampler` on a CPU, but it works with every model.
 
-It is for models with a cache of their own making: sliding windows, recurrent layers, and those that Unsloth loads,
-whose forward pass does not take another's.
+It is for models that need a cache of their own kind: those with sliding windows or recurrent layers, and those that
+Unsloth loads.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
 from motif_lib.models.attention import takes_padding
 from motif_lib.models.unsloth import is_unsloth
 from motif_lib.samplers.model_sampler import BatchSampler, ModelSampler
 from motif_lib.samplers.prefill import PAD_TO, pad
+from motif_lib.samplers.progress import anybody, report
 
 
 class GenerateSampler(BatchSampler):
     """Samples completions by `model.generate`; arguments as in `ModelSampler`.
 
-    A model that padding might confuse gets prompts of one length together, and so no padding.
+    If padding might confuse a model, only prompts of equal length are batched, so nothing is padded.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
@@ -41,31 +43,54 @@ class GenerateSampler(BatchSampler):
             yield from groups
 
     def _train(self, mode: bool) -> None:
-        """As usual, but for a model of Unsloth: its `generate` switches by itself, more than the mode.
+        """Switch the mode, except for an Unsloth model: its `generate` switches this and more by itself.
 
-        It goes back to training, with gradient checkpointing and without its kernels for inference, only if it finds
-        the model in training. Evaluation mode set here would leave both wrong for the loss.
+        Unsloth goes back to training, with gradient checkpointing and without its kernels for inference, only if the
+        model was in training mode before. Evaluation mode set here would leave both wrong for the loss.
         """
         if not hasattr(self.model, "for_training"):
             super()._train(mode)
 
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of N prompts to their ends."""
+        """Decode one batch of N prompts to the end."""
         ids, mask = pad(prompts, self.model.device, PAD_TO if self.pads else 1)  # (N, P)
         stop = self.stop.tolist()
         with torch.random.fork_rng(enabled=self.seeds is not None):
             if self.seeds is not None:
                 torch.manual_seed(self.seeds.getrandbits(31))
             out = self.model.generate(
-                input_ids=ids, attention_mask=mask, eos_token_id=stop, use_cache=True, **generate_settings(self)
+                input_ids=ids,
+                attention_mask=mask,
+                eos_token_id=stop,
+                use_cache=True,
+                **generate_settings(self),
+                **({"stopping_criteria": StoppingCriteriaList([Reports(self)])} if anybody() else {}),
             )
         return [until(reply, stop) for reply in out[:, ids.shape[1] :].tolist()]
 
 
-def generate_settings(sampler: ModelSampler) -> dict[str, Any]:
-    """Keywords that make `generate` draw as a sampler does.
+class Reports(StoppingCriteria):
+    """Stops nothing: `generate` calls it at every token, and it reports that (`samplers.progress`)."""
 
-    Every one is given, as a model brings defaults of its own: Qwen2.5 a repetition penalty and a top_k.
+    def __init__(self, sampler: ModelSampler):
+        self.budget, self.stop = sampler.max_new_tokens, sampler.stop
+        self.step = 0
+        self.ended: Tensor | None = None  # (N,)
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
+        """(N,) times False, given the tokens so far, (N, P + step)."""
+        nothing = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        before = nothing if self.ended is None else self.ended
+        self.ended = before | torch.isin(input_ids[:, -1], self.stop.to(input_ids.device))
+        self.step += 1
+        report(int((~before).sum()), self.budget, [self.step] * int((self.ended & ~before).sum()))
+        return nothing
+
+
+def generate_settings(sampler: ModelSampler) -> dict[str, Any]:
+    """Keyword arguments that make `generate` draw as a sampler does.
+
+    Every one is given, because models bring their own defaults: Qwen2.5 has a repetition penalty and a top_k.
     """
     how = sampler.drawing
     drawn = {"temperature": how.temperature, "top_p": how.top_p, "top_k": how.top_k, "min_p": how.min_p or 0.0}

@@ -1,7 +1,7 @@
 """Batched sampling for a GPU: a merged copy of the model decodes by CUDA graphs, in segments.
 
-Prompts are read as for `LocalSampler`: what they share once. All rows then decode a segment of tokens without a word to
-the CPU; between segments the finished replies leave. The machinery is in `samplers.cuda_graphs` and
+Prompts are read as in `LocalSampler`: what they share, only once. All rows then decode a segment of tokens without
+waiting for the CPU; between segments the finished replies leave. The machinery is in `samplers.cuda_graphs` and
 `samplers.merged_copy`.
 """
 
@@ -19,15 +19,16 @@ from motif_lib.samplers.cuda_graphs import LEAST_ROWS, Decoder, bucket
 from motif_lib.samplers.merged_copy import MergedCopy
 from motif_lib.samplers.model_sampler import NOT_FINITE, BatchSampler
 from motif_lib.samplers.prefill import check_plain, read
+from motif_lib.samplers.progress import report
 
-SEGMENT = 32  # tokens decoded between two looks at which replies have ended
+SEGMENT = 32  # tokens decoded between two checks for finished replies
 
 
 class GraphSampler(BatchSampler):
-    """Samples completions on a GPU; arguments as in `ModelSampler`, the models and greedy replies of `LocalSampler`.
+    """Samples completions on a GPU; arguments as in `ModelSampler`, models and greedy replies as in `LocalSampler`.
 
-    It decodes with a copy of the model into which the adapter is merged (`samplers.merged_copy`), brought up to date at
-    every call. Copy, buffers and graphs stay in memory between calls; samplers made by `at` share them.
+    It decodes with a copy of the model that has the adapter merged in (`samplers.merged_copy`), updated at every call.
+    Copy, buffers and graphs stay in memory between calls; samplers made by `at` share them.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
@@ -43,7 +44,7 @@ class GraphSampler(BatchSampler):
         self.generator = torch.Generator(self.model.device).manual_seed(value)
 
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """As in `ModelSampler`, by the policy as it is now."""
+        """As in `ModelSampler`, from the current policy."""
         self.merged.sync()
         with torch.autocast(self.model.device.type, enabled=False):
             return super().sample_ids(prompts)
@@ -54,7 +55,7 @@ class GraphSampler(BatchSampler):
 
     @torch.inference_mode()
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of N prompts to their ends, in R rows."""
+        """Decode one batch of N prompts to the end, in R rows."""
         rows = min(bucket(len(prompts), LEAST_ROWS), max(self.batch_size, len(prompts)))
         padding = [prompts[0]] * (rows - len(prompts))  # equal prompts are read once, so these cost nothing to read
         cache = RoomyCache(self.model.config)
@@ -71,7 +72,9 @@ class GraphSampler(BatchSampler):
             tokens = tokens[: len(alive)]  # (A, segment)
             ended = torch.isin(tokens, stop)
             for row, new, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
-                replies[row] += new[: over.index(True) + 1] if True in over else new
+                kept = new[: over.index(True) + 1] if True in over else new
+                replies[row] += kept
+                report(len(kept), self.max_new_tokens, [len(replies[row])] if True in over else [])
             live = (~ended.any(1)).nonzero()[:, 0]  # (A',)
             if not len(live):
                 break
@@ -98,7 +101,7 @@ class GraphSampler(BatchSampler):
         return torch.stack(tokens, dim=1), logits
 
     def _draw(self, logits: Tensor) -> Tensor:
-        """Next tokens, (R,), without a word to the CPU: `torch.multinomial` would wait for the GPU at every token."""
+        """Next tokens, (R,), without a wait: `torch.multinomial` would make the CPU wait for the GPU at every token."""
         if self.greedy:
             return logits.argmax(dim=-1)
         probabilities = self.drawing.probabilities(logits)

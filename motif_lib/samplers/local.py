@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from motif_lib.models.attention import RoomyCache
 from motif_lib.samplers.model_sampler import NOT_FINITE, BatchSampler
 from motif_lib.samplers.prefill import check_plain, forward, read
+from motif_lib.samplers.progress import report
 
 KEEP = 0.75  # finished rows leave once the live share of the batch falls below this
 
@@ -51,7 +52,8 @@ class LocalSampler(BatchSampler):
             for row, token, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
                 if not over:
                     replies[row].append(token)
-            ended |= torch.isin(tokens, self.stop.to(tokens.device))
+            before, ended = ended, ended | torch.isin(tokens, self.stop.to(tokens.device))
+            report(int((~before).sum()), self.max_new_tokens, [step] * int((ended & ~before).sum()))
             if step == self.max_new_tokens or ended.all():
                 break
             if history is not None:

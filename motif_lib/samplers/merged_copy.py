@@ -1,8 +1,8 @@
 """A plain copy of a policy for decoding: the adapter merged into 16-bit weights, everything else shared.
 
-Decoding with a LoRA adapter pays for two more multiplications in every linear map, and with 4-bit weights for unpacking
-them at every token. The copy pays once, when it is brought up to date. It takes 2 bytes for every weight that LoRA
-adapts or 4-bit loading packs; embeddings and norms are the policy's own tensors.
+A LoRA adapter costs two more multiplications in every linear map, and 4-bit weights must be unpacked, at every token.
+The copy pays for this once, when it is updated. It takes 2 bytes for every weight that LoRA adapts or 4-bit loading
+packs; embeddings and norms are the policy's own tensors.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class MergedCopy:
     """A Transformers model that computes what the policy computes, up to one rounding of its merged weights.
 
     Args:
-        policy: a Transformers model with a LoRA adapter or without, in 4-bit or not, whoever loaded it.
+        policy: a Transformers model, with a LoRA adapter or without, in 4-bit or not, however it was loaded.
 
     Raises:
-        RuntimeError: if the model is not built as Transformers builds one of its class, or its adapter not plain LoRA.
+        RuntimeError: if the model is not built as Transformers builds its class, or its adapter is not plain LoRA.
     """
 
     def __init__(self, policy: Any):
@@ -68,7 +68,7 @@ class MergedCopy:
 
     @torch.no_grad()
     def sync(self) -> None:
-        """Take over the policy's weights as they are now; within `disable_adapter()` those of the base."""
+        """Copy the policy's current weights; within `disable_adapter()`, those of the base."""
         generator = torch.Generator(self.model.device).manual_seed(0)  # the same policy gives the same copy
         with torch.autocast(self.model.device.type, enabled=False):
             for layer, weight in self.merged:
@@ -82,8 +82,9 @@ def dithered(total: Tensor, dtype: torch.dtype, generator: torch.Generator) -> T
     """float32 numbers, rounded to what `dtype` can hold: up or down at random, with odds that keep their mean.
 
     Rounding to the nearest would lose changes below half a step of a weight: with bfloat16, a hundredth of the demo's
-    adapter kept 32 % of its effect on the weights, so it keeps 100 %, and the distance to the exact policy (KL) is no
-    larger (our run). What `dtype` holds already stays as it is, so the copy of an untouched base is exact.
+    adapter kept 32 % of its effect on the weights. Rounded at random it keeps 100 %, and the distance to the exact
+    policy (KL) is no larger (our run). What `dtype` holds exactly stays as it is, so the copy of an untouched base is
+    exact.
     """
     spare = 23 + int(math.log2(torch.finfo(dtype).eps))  # bits of float32's fraction that `dtype` lacks
     noise = torch.randint(0, 1 << spare, total.shape, dtype=torch.int32, device=total.device, generator=generator)
@@ -93,11 +94,11 @@ def dithered(total: Tensor, dtype: torch.dtype, generator: torch.Generator) -> T
 def plain_class(patched: type) -> Any:
     """Transformers' own class of this name, as its file defines it.
 
-    Unsloth replaces methods of the classes in Transformers, for the whole process, and compiles the functions that make
-    masks, anew for every other cache. Second copies of both modules have none of that.
+    Unsloth replaces methods of Transformers' classes in the whole process. It also compiles the functions that make
+    masks, again for each kind of cache. Fresh copies of both modules have none of that.
 
     Raises:
-        RuntimeError: for a class of another package, whose file would be no plainer.
+        RuntimeError: for a class from another package, whose file would be no plainer.
     """
     if not patched.__module__.startswith("transformers.models."):
         raise RuntimeError(f"{patched.__module__}.{patched.__name__} is not Transformers' own: set sampler='generate'")

@@ -1,4 +1,4 @@
-"""What samplers of a model in memory have in common; each of them brings its own way of decoding."""
+"""What all samplers of a model in memory share; each adds its own way of decoding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_FINITE = "the model gave NaN or infinite logits: lower the learning rate or 
 
 
 class ModelSampler(ABC):
-    """Samples completions with a model held in memory. The model as it is at a call answers, adapter included.
+    """Samples completions with a model held in memory. Each call uses the model's current weights, adapter included.
 
     Args:
         model: a causal LM, a PEFT model included.
@@ -29,17 +29,17 @@ class ModelSampler(ABC):
         temperature: 0 for greedy decoding.
         top_p: nucleus mass, 1 for all of it.
         batch_size: most rows decoded together.
-        top_k: most tokens to draw from, 0 for all.
+        top_k: how many of the likeliest tokens to draw from, 0 for all.
         min_p: least probability, as a share of the most likely token's.
-        repetition_penalty: divides the logits of tokens that were there before; 1 for none.
-        chat_template_kwargs: what the chat template is told, in every round, such as `{"enable_thinking": False}`.
+        repetition_penalty: divides the logits of tokens that have occurred; 1 for none.
+        chat_template_kwargs: settings of the chat template in every round, such as `{"enable_thinking": False}`.
 
     Attributes:
         window: most tokens of a prompt and its reply together; None where the model has no limit.
 
     Raises:
-        ValueError: for a tokenizer without a chat template or an end token, and from a call, if a prompt and its
-            budget do not fit the window.
+        ValueError: for a tokenizer without a chat template or an end token; and in a call, if a prompt and its budget
+            do not fit the window.
     """
 
     def __init__(
@@ -116,6 +116,10 @@ class ModelSampler(ABC):
         ]
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
+    def leaves_room(self, chats: Sequence[Chat]) -> list[bool]:
+        """Whether each chat and a reply of the whole budget fit the window."""
+        return [not self.window or len(ids) + self.max_new_tokens <= self.window for ids in self.render(chats)]
+
     def _check_fit(self, prompts: Sequence[Sequence[int]]) -> None:
         longest = max(map(len, prompts), default=0)
         if self.window and longest + self.max_new_tokens > self.window:
@@ -126,7 +130,7 @@ class ModelSampler(ABC):
 
 
 class BatchSampler(ModelSampler):
-    """A `ModelSampler` that decodes at most `batch_size` rows together, sorted so that little is padded."""
+    """A `ModelSampler` that decodes at most `batch_size` rows together, sorted to keep padding small."""
 
     @smaller_when_full
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -145,7 +149,7 @@ class BatchSampler(ModelSampler):
 
     @abstractmethod
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of N prompts to their ends."""
+        """Decode one batch of N prompts to the end."""
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         """Indices of the prompts that are decoded together."""
@@ -159,7 +163,7 @@ class BatchSampler(ModelSampler):
 
 
 def window(model: Any) -> int | None:
-    """Most tokens that a model takes; Unsloth cuts what is longer than its `max_seq_length`."""
+    """The most tokens that a model takes; Unsloth cuts off all beyond its `max_seq_length`."""
     config = model.config.get_text_config(decoder=True)
     limits = [getattr(config, "max_position_embeddings", None), getattr(model, "max_seq_length", None)]
     return min(filter(None, limits), default=None)

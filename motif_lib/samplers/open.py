@@ -1,4 +1,4 @@
-"""A sampler by the name of its model: one that is loaded here, or one that a server has."""
+"""Open a sampler by the name of its model, which is loaded here or answers on a server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motif_lib.models.identity import check_revision
 from motif_lib.models.load import load_model
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def load_sampler(
 ) -> ModelSampler:
     """A batched sampler of a model by name; `load` as in `load_model`."""
     model, tokenizer = load_model(name, adapter, **load)
-    from motif_lib.samplers.choose import make_sampler  # it imports Transformers, which Unsloth patches first
+    from motif_lib.samplers.choose import make_sampler  # imports Transformers, which Unsloth must patch first
     from motif_lib.samplers.coherence import check_coherence
 
     sampler = make_sampler(model, tokenizer, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)
@@ -40,17 +41,18 @@ def open_sampler(
     server: str | None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
 ) -> ModelSampler | ServerSampler:
-    """A sampler of a model that is loaded here, or with `server` of one that an OpenAI-compatible server has.
+    """A sampler of a model that is loaded here or, with `server`, answers on an OpenAI-compatible server.
 
     Raises:
-        ValueError: if an adapter or a revision is asked of a server.
+        ValueError: if an adapter or a revision is named beside a server, or a revision beside a folder.
     """
     if not server:
+        check_revision(name, revision)
         return load_sampler(
             name, adapter, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs, revision=revision
         )
     if adapter or revision:
-        raise ValueError("a server has no --adapter and no --revision: name what it serves with --model")
+        raise ValueError("--server takes no --adapter and no --revision: name what it serves with --model")
     from motif_lib.samplers.server import ServerSampler
 
     return ServerSampler(server, name, max_new_tokens, temperature, chat_template_kwargs=chat_template_kwargs)

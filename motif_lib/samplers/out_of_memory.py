@@ -24,10 +24,10 @@ def free_memory() -> None:
 
 
 def smaller_when_full(sample: Callable[..., list]) -> Callable[..., list]:
-    """Decorator of a sampler's `sample_ids`: out of memory, it is called again with half the `batch_size`.
+    """Decorator of a sampler's `sample_ids`: when memory runs out, call it again with half the `batch_size`.
 
     The smaller size stays, so that the next step does not run into the same wall. One row that does not fit is an
-    error. The replies of the call are drawn anew, all of them.
+    error. All replies of the call are drawn again.
     """
 
     @wraps(sample)
@@ -40,7 +40,7 @@ def smaller_when_full(sample: Callable[..., list]) -> Callable[..., list]:
                 if not is_out_of_memory(error) or rows < 2:
                     raise
             self.batch_size = rows // 2  # outside of `except`, where the error no longer holds the tensors
-            tqdm.write(f"Out of memory with {rows} replies decoded together: trying {self.batch_size}, from now on.")
+            tqdm.write(f"Out of memory with {rows} replies decoded together: {self.batch_size} from now on.")
             self.release()
             free_memory()
 

@@ -1,6 +1,6 @@
-"""Prompts into a cache, what they share once: for samplers that decode by themselves.
+"""Read prompts into a cache, shared parts only once: for the samplers with a decoding loop of their own.
 
-Padding stands before a prefix and again before a rest, which only attention over all tokens does not notice
+There is padding before a prefix and again before the rest of a prompt; only attention over all tokens takes no notice
 (`models.attention.is_plain`).
 """
 
@@ -19,7 +19,7 @@ PAD_TO = 8  # prompts are padded to a multiple of this, so that few shapes occur
 
 
 def check_plain(model: Any) -> None:
-    """Raise for a model that `read` would read wrongly."""
+    """Refuse a model that `read` would get wrong."""
     if not is_plain(model):
         name = model.config.model_type
         raise ValueError(f"{name} is not known to attend to all tokens in every layer: use make_sampler(...)")
@@ -61,7 +61,7 @@ def forward(model: Any, ids: Tensor, mask: Tensor, cache: RoomyCache) -> Tensor:
 def pad(prompts: Sequence[Sequence[int]], device: torch.device, multiple: int = PAD_TO) -> tuple[Tensor, Tensor]:
     """Left-padded ids and mask, both (rows, P) with P a multiple of `multiple`.
 
-    A row is padded with its own first token, so no padding token is needed and no repetition penalty notices.
+    A row is padded with its own first token, so it needs no padding token, and a repetition penalty stays the same.
     """
     width = -(-max(map(len, prompts)) // multiple) * multiple
     ids = [[prompt[0] if prompt else 0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
@@ -80,7 +80,7 @@ def shared_prefixes(prompts: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int,
     """Prefixes that neighbours among sorted prompts share, and for each prompt the index of its prefix.
 
     The rounds of one question share most of their prompt: it is read once. A prompt joins the prefix before it if they
-    share at least half of it; at least the last token of every prompt is left over.
+    share at least half of it; at least the last token of every prompt is left for the second part.
     """
     prefixes: list[tuple[int, ...]] = []
     owners: list[int] = []

@@ -1,39 +1,36 @@
-"""Sampling from an OpenAI-compatible server, such as `vllm serve` or `transformers serve`.
+"""Sampling from an OpenAI-compatible server: llama.cpp's, Ollama, `vllm serve`, `transformers serve` or another.
 
 One request a chat, many at a time: the server does the batching. Transient failures are retried with growing pauses
 (no connection, time-out, 408, 429, 5xx); all others are one clear line. The server is not trusted: an answer is
 bounded in time and in size, and its words are cut and cleaned before they enter a message.
 
-What a request does not name the server takes from the model: of Qwen2.5 a repetition penalty and a top_k. Start vLLM
-with `--generation-config vllm`, and it takes nothing.
+What a request does not name the server takes from elsewhere. So the sampler looks which server it talks to, and tells
+it all settings in its own words (`samplers.dialects`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from motif_lib.samplers.base import Chat, Completion
+from motif_lib.samplers.dialects import NEUTRAL, Dialect, recognise
+from motif_lib.samplers.progress import report
+from motif_lib.samplers.server_answers import KEY_VARIABLE, RetryableError, check_status, read_completion
 
-KEY_VARIABLE = "MOTIF_API_KEY"  # our own name: a key for another service is never sent to a server by accident
+T = TypeVar("T")
 MAX_BYTES = 4_000_000  # of one answer
 LONGEST_PAUSE = 30.0  # seconds between two tries, whatever the server asks for
-
-
-class RetryableError(Exception):
-    """A failure that another try may mend; `pause` is what the server asked for, in seconds."""
-
-    def __init__(self, message: str, pause: float = 0.0):
-        super().__init__(message)
-        self.pause = pause
+PAGE_SECONDS = 5.0  # for a page that tells which server this is
 
 
 class ServerSampler:
@@ -45,16 +42,17 @@ class ServerSampler:
         max_new_tokens: budget of a reply, in tokens.
         temperature: 0 for greedy decoding.
         top_p: nucleus mass, 1 for all of it.
-        concurrency: most requests in flight.
+        concurrency: most requests in flight; None for what suits the kind of server.
         timeout: seconds for one try, from the connection to the last byte.
         tries: tries for one request.
         pause: seconds before the second try; twice as long before each one that follows.
-        top_k, min_p, repetition_penalty: as in `Drawing`; asked for only where they change something, as they are no
-            part of OpenAI's own interface.
-        chat_template_kwargs: what the chat template is told, such as `{"enable_thinking": False}`; vLLM takes it.
+        top_k, min_p, repetition_penalty: as in `Drawing`; a server that is not known is asked for them only where they
+            change something, as they are no part of OpenAI's own interface.
+        chat_template_kwargs: what the chat template is told, such as `{"enable_thinking": False}`; not for Ollama.
 
     Raises:
-        ValueError: from a call, if the server refuses the request, as for a prompt that does not fit its window.
+        ValueError: from a call, if the server refuses the request, as for a prompt that does not fit its window, or
+            would overlook a setting.
         RuntimeError: from a call, if the server stays away, refuses the key or answers something else.
     """
 
@@ -65,7 +63,7 @@ class ServerSampler:
         max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
-        concurrency: int = 32,
+        concurrency: int | None = None,
         timeout: float = 300.0,
         tries: int = 5,
         pause: float = 0.5,
@@ -77,12 +75,9 @@ class ServerSampler:
         self.url, self.name, self.max_new_tokens = url.rstrip("/"), model, max_new_tokens
         self.temperature, self.top_p = temperature, top_p
         self.concurrency, self.timeout, self.tries, self.pause = concurrency, timeout, tries, pause
-        self.extras = {
-            **({"top_k": top_k} if top_k else {}),
-            **({"min_p": min_p} if min_p else {}),
-            **({"repetition_penalty": repetition_penalty} if repetition_penalty != 1 else {}),
-            **({"chat_template_kwargs": dict(chat_template_kwargs)} if chat_template_kwargs else {}),
-        }
+        self.top_k, self.min_p, self.repetition_penalty = top_k, min_p or 0.0, repetition_penalty
+        self.chat_template_kwargs = dict(chat_template_kwargs or {})
+        self.dialect: Dialect | None = None
         self.random: random.Random | None = None
         if "@" in url:
             raise ValueError(f"the address of the server may not hold a password: put a key into {KEY_VARIABLE}")
@@ -93,19 +88,49 @@ class ServerSampler:
 
     def __call__(self, chats: Sequence[Chat]) -> list[Completion]:
         """One completion for each chat, in order. The first error ends the call."""
-        bodies = [self._body(chat) for chat in chats]
-        over, pool = Event(), ThreadPoolExecutor(self.concurrency)
-        limits = httpx.Limits(max_connections=self.concurrency)
-        with httpx.Client(timeout=self.timeout, headers=key_header(), limits=limits) as client:
-            futures = [pool.submit(self._complete, client, body, over) for body in bodies]
+        if not chats:
+            return []
+        over = Event()
+        with httpx.Client(timeout=self.timeout, headers=key_header(), limits=httpx.Limits()) as client:
+            self.dialect = self.dialect or self._retried(partial(self._recognise, client), over)
+            extras = self.dialect.fields({name: getattr(self, name) for name in NEUTRAL}, self.temperature)
+            bodies = [self._body(chat, extras) for chat in chats]
+            pool = ThreadPoolExecutor(self.concurrency or self.dialect.at_once)
+            futures = [pool.submit(self._retried, partial(self._try, client, body), over) for body in bodies]
             try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                return [future.result() for future in first_failed(done) or futures]
+                for future in as_completed(futures):
+                    self._look_at(future.result())
+                return [future.result() for future in futures]
             finally:
                 over.set()
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _body(self, chat: Chat) -> dict[str, Any]:
+    def _look_at(self, completion: Completion) -> None:
+        """Report a reply, and say so if not its budget but the server's context ended it."""
+        report(completion.tokens, self.max_new_tokens, [completion.tokens])
+        if not completion.finished and 0 < completion.tokens < self.max_new_tokens:
+            said = f"{self.url} cut a reply before its budget was used: start the server with a larger context"
+            warnings.warn(said, stacklevel=3)
+
+    def _recognise(self, client: httpx.Client) -> Dialect:
+        """Which kind of server this is, by its pages; it has to be up for that."""
+
+        def read(page: str) -> str:
+            try:
+                response, data = self._ask(client, "GET", page, PAGE_SECONDS)
+                if response.status_code == 503:  # llama.cpp while it loads the model
+                    check_status(response, data, page)
+                return data.decode(errors="replace") if response.status_code == 200 else ""
+            except RetryableError:
+                if page.endswith("/models"):
+                    raise
+            except RuntimeError:  # far too long for one of these pages
+                pass
+            return ""
+
+        return recognise(read, self.url)
+
+    def _body(self, chat: Chat, extras: Mapping[str, Any]) -> dict[str, Any]:
         """A request. Equal chats get seeds of their own: the k trajectories of one reply must differ."""
         body = {
             "model": self.name,
@@ -113,15 +138,15 @@ class ServerSampler:
             "max_tokens": self.max_new_tokens,
             "temperature": self.temperature,
             "top_p": self.top_p,
-            **self.extras,
+            **extras,
         }
         return body if self.random is None else {**body, "seed": self.random.getrandbits(31)}
 
-    def _complete(self, client: httpx.Client, body: dict[str, Any], over: Event) -> Completion:
-        """One chat, in several tries if need be; no more of them once the call is `over`."""
+    def _retried(self, attempt: Callable[[], T], over: Event) -> T:
+        """What an attempt gives, in several tries if need be; no more of them once the call is `over`."""
         for tried in range(1, self.tries + 1):
             try:
-                return self._try(client, body)
+                return attempt()
             except RetryableError as failure:
                 if tried == self.tries:
                     raise RuntimeError(f"{self.url}: {failure} (tried {tried} times)") from None
@@ -131,25 +156,30 @@ class ServerSampler:
         raise RuntimeError(f"{self.url}: given up, another request failed")
 
     def _try(self, client: httpx.Client, body: dict[str, Any]) -> Completion:
+        response, data = self._ask(client, "POST", f"{self.url}/chat/completions", self.timeout, json=body)
+        check_status(response, data, self.url)
+        return read_completion(data, self.url)
+
+    def _ask(
+        self, client: httpx.Client, method: str, url: str, timeout: float, **request: Any
+    ) -> tuple[httpx.Response, bytes]:
+        """A response and the whole of its answer, unless that is too slow or too long."""
         try:
-            with client.stream("POST", f"{self.url}/chat/completions", json=body) as response:
-                data = self._read(response)
+            with client.stream(method, url, timeout=timeout, **request) as response:
+                return response, self._read(response, timeout)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise ValueError(f"{self.url}: {str(error).rstrip('.')}; write it like http://localhost:8000/v1") from None
         except httpx.RequestError as error:
             raise RetryableError(f"{type(error).__name__}, is the server up?") from None
-        check_status(response, data, self.url)
-        return read_completion(data, self.url)
 
-    def _read(self, response: httpx.Response) -> bytes:
-        """The whole answer, unless it is too slow or too long."""
-        data, deadline = b"", time.monotonic() + self.timeout
+    def _read(self, response: httpx.Response, timeout: float) -> bytes:
+        data, deadline = b"", time.monotonic() + timeout
         for chunk in response.iter_bytes():
             data += chunk
             if len(data) > MAX_BYTES:
                 raise RuntimeError(f"{self.url}: an answer of more than {MAX_BYTES} bytes; lower max_new_tokens")
             if time.monotonic() > deadline:
-                raise RetryableError(f"no whole answer within {self.timeout:g} s: raise timeout or lower concurrency")
+                raise RetryableError(f"no whole answer within {timeout:g} s: raise timeout or lower concurrency")
         return data
 
 
@@ -157,59 +187,3 @@ def key_header() -> dict[str, str]:
     """The authorisation header, if the environment holds a key."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
     return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def first_failed(done: set[Future]) -> list[Future]:
-    """A future that raised, if any did."""
-    return [future for future in done if future.exception()][:1]
-
-
-def check_status(response: httpx.Response, data: bytes, url: str) -> None:
-    """Raise for every status but 200: `RetryableError` where another try may help."""
-    status = response.status_code
-    if status == 200:
-        return
-    if status in (408, 429) or status >= 500:
-        raise RetryableError(f"status {status}{server_message(data)}", asked_pause(response))
-    if status in (401, 403):
-        raise RuntimeError(f"{url}: status {status}, the key is missing or wrong: set {KEY_VARIABLE}")
-    if status in (400, 413, 422):
-        raise ValueError(f"{url}: the server refuses the request{server_message(data)}")
-    raise RuntimeError(f"{url}: status {status}{server_message(data)}; is this the base address, ending in /v1?")
-
-
-def asked_pause(response: httpx.Response) -> float:
-    """Seconds of a `Retry-After` header; 0 if there is none, or a date."""
-    asked = response.headers.get("retry-after", "")
-    return float(asked) if asked.isdecimal() else 0.0
-
-
-def server_message(data: bytes) -> str:
-    """A colon and what a server said in an error: one short printable line that does not repeat the key."""
-    try:
-        answer = json.loads(data)
-        error = answer.get("error") or answer.get("detail") or answer
-        text = str(error["message"] if isinstance(error, dict) and "message" in error else error)
-    except (ValueError, AttributeError, RecursionError):
-        text = data.decode(errors="replace")
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    text = text.replace(key, "***") if key else text
-    text = "".join(c if c.isprintable() else " " for c in text)[:200].strip()
-    return f": {text}" if text else ""
-
-
-def read_completion(data: bytes, url: str) -> Completion:
-    """The completion in a server's answer.
-
-    Raises:
-        RuntimeError: if it is not one.
-    """
-    try:
-        answer = json.loads(data)
-        choice, usage = answer["choices"][0], answer["usage"]
-        text, tokens, prompt_tokens = choice["message"]["content"], usage["completion_tokens"], usage["prompt_tokens"]
-        if not (isinstance(text, str | None) and isinstance(tokens, int) and isinstance(prompt_tokens, int)):
-            raise TypeError
-        return Completion(text or "", choice["finish_reason"] == "stop", tokens, prompt_tokens)
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        raise RuntimeError(f"{url}: the answer is not a chat completion with its usage{server_message(data)}") from None

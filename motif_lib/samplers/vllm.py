@@ -1,8 +1,8 @@
 """Batched sampling by the vLLM engine that Unsloth loads beside a model (`fast_inference`), with the current adapter.
 
-The engine shares the model's weights and takes the adapter anew at every call, straight from the model's memory. Not
-run on a GPU: its calls are held to the signatures of the pinned wheels, and it answers the samplers' contract tests
-with a stand-in for the engine.
+The engine shares the model's weights and reads the adapter again at every call, straight from the model's memory. This
+has not run on a GPU: its calls are checked against the signatures of the pinned wheels, and it passes the samplers'
+contract tests with a stand-in for the engine.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from motif_lib.samplers.model_sampler import ModelSampler
+from motif_lib.samplers.progress import report
 
 
 class VllmSampler(ModelSampler):
     """Samples completions by `model.fast_generate`; arguments as in `ModelSampler`.
 
-    vLLM batches by itself: `batch_size` has no effect, and a seed repeats as far as vLLM does, whose batches may round
-    differently.
+    vLLM batches by itself: `batch_size` has no effect, and a seed repeats only as well as vLLM does, since its batches
+    may round differently.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
@@ -35,7 +36,7 @@ class VllmSampler(ModelSampler):
         self.seeds = random.Random(value)
 
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """As in `ModelSampler`, by the policy as it is now; within `disable_adapter()` by its base."""
+        """As in `ModelSampler`, from the current policy; within `disable_adapter()`, from its base."""
         self._check_fit(prompts)
         if not prompts:
             return []
@@ -45,7 +46,9 @@ class VllmSampler(ModelSampler):
             lora_request=self._adapter(),
             use_tqdm=False,
         )
-        return [list(output.outputs[0].token_ids) for output in outputs]
+        replies = [list(output.outputs[0].token_ids) for output in outputs]
+        report(sum(map(len, replies)), self.max_new_tokens, map(len, replies))
+        return replies
 
     def _params(self) -> Any:
         """Every setting is given: vLLM would take others from the model's generation config."""

@@ -32,7 +32,7 @@ def new_axes(width: float = 7.0, height: float = 3.6) -> Any:
 
 
 def save(ax: Any, path: str | Path) -> None:
-    """Write the figure of these axes, with all that stands outside them, such as a legend."""
+    """Write the figure of these axes, with everything outside them, such as a legend."""
     ax.figure.savefig(path, dpi=120, bbox_inches="tight")
 
 

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
 
 def write_anything() -> None:
-    """Let stdout and stderr write as an escape what their encoding lacks, as a code page of Windows does, not fail."""
+    """Let stdout and stderr escape what their encoding lacks, such as a Windows code page, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

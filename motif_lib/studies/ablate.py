@@ -54,7 +54,7 @@ class Grid:
     note_tokens: int | None = None
 
     def cells(self, switch: str) -> dict[str, dict[str, Any]]:
-        """By the name of each cell of a switch, all its settings; the cell that changes nothing is `base`."""
+        """All settings of each cell of a switch, by the cell's name; the cell that changes nothing is `base`."""
         cells = {}
         for value in self.switches[switch]:
             settings = value if isinstance(value, dict) else {switch: value}
@@ -126,7 +126,7 @@ def _run_cell(
     recipe = _with(recipe, settings)
     title = f"{cell}, seed {seed}"
     if cell != UNTRAINED and not train_run(recipe, folder, seed, title=title, carry=carry):
-        raise SystemExit("Stopped; the same command goes on from here.")
+        raise KeyboardInterrupt  # which `train_run` has heard and told
     adapter = None if cell == UNTRAINED else folder / "adapter"
     results = []
     for rounds in grid.rounds or [recipe.config(folder).num_rounds]:
@@ -149,8 +149,8 @@ def _carry(settings: dict[str, Any], recipe: Recipe, note_tokens: int | None) ->
 
 
 def over_seeds(results: Sequence[CellResult]) -> Estimate:
-    """Mean accuracy over seeds. Its 95 % interval is the wider, at each end, of two: Student's over the seeds, and
-    Wilson's over all their questions, which is all there is for a single seed."""
+    """Mean accuracy over seeds. At each end, its 95 % interval is the wider of two: Student's over the seeds, and
+    Wilson's over all their questions. A single seed has only the second."""
     shares = [result.right / result.total for result in results]
     mean, pooled = fmean(shares), wilson(sum(r.right for r in results), sum(r.total for r in results))
     half = _half_width(shares)
@@ -166,7 +166,7 @@ def _half_width(values: Sequence[float]) -> float:
 
 
 def minus_base(results: Sequence[CellResult], bases: Sequence[CellResult]) -> Estimate:
-    """Mean difference from the base, seed by seed. Its 95 % interval is the wider, at each end, of two: Student's over
+    """Mean difference from the base, seed by seed. At each end, its 95 % interval is the wider of two: Student's over
     the seeds, and Newcombe's (1998) from the Wilson intervals of all questions, as if they were not paired."""
     from statsmodels.stats.proportion import confint_proportions_2indep
 

@@ -63,8 +63,7 @@ def _run_methods(recipe: Recipe, out: Path, seed: int, quick: bool) -> dict[str,
     for name, changes in METHODS.items():
         folder, method = out / name.lower().replace(" ", "-"), recipe.with_train(**changes)
         if not train_run(method, folder, seed, title=name):
-            again = f"motif demo --out {shlex.quote(str(out))} --seed {seed}{' --quick' * quick}"
-            raise SystemExit(f"Stopped; `{again}` goes on from here.")
+            raise KeyboardInterrupt  # which `train_run` has heard and told
         reports[name] = evaluate_run(method, folder / "adapter", questions, folder / "test", name, seed)
     return reports
 

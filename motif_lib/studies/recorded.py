@@ -1,4 +1,4 @@
-"""Keep of finished runs what the notebooks show: `assets/recorded`, small, and without a path of the machine.
+"""Keep what the notebooks show of finished runs in `assets/recorded`: small, and without any path of the machine.
 
     make recorded      # trains for some three hours, then: python -m motif_lib.studies.recorded runs
 
@@ -53,7 +53,7 @@ def kept_files(runs: Path) -> Iterator[Path]:
 
 
 def keep_runs(runs: str | Path, out: str | Path = RECORDED) -> list[Path]:
-    """Replace `out` by the kept files of `runs`; returns them. All runs have to be complete."""
+    """Replace `out` by the kept files of `runs`, and return them. All runs must be complete."""
     runs, out = Path(runs), Path(out)
     files = list(kept_files(runs))
     shutil.rmtree(out, ignore_errors=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -47,7 +47,7 @@ def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Re
     recipe = recipe or load_recipe("cpu")
     steps = max(1, round(SHARE * recipe.train["max_steps"]))
     recipe = recipe.with_train(save_steps=steps, save_total_limit=None)
-    out = open_run(out, {"experiment": 1, "recipe": asdict(recipe)})
+    out = open_run(out, {"experiment": 1, "recipe": recipe.settings()})
     started, results = time.perf_counter(), []
     for seed in seeds:
         questions = load_task("ledger", split="test", size=TEST_SIZE, seed=seed, **recipe.dial)
@@ -61,7 +61,7 @@ def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Re
 
 def _run_method(recipe: Recipe, folder: Path, name: str, seed: int, questions: Sequence[Question]) -> list[SeedResult]:
     if not train_run(recipe, folder, seed, title=f"{name}, seed {seed}"):
-        raise SystemExit("Stopped; the same command goes on from here.")
+        raise KeyboardInterrupt  # which `train_run` has heard and told
     per_step = recipe.config(folder).questions_per_step
     adapters = {step_of(path): path for path in checkpoints(folder)}
     results = []

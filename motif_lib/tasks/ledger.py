@@ -1,8 +1,8 @@
 """Ledger: offline word problems in GSM8K's schema, whose number of steps is a dial.
 
 `Ann has 12 apples, on day one buys 5, on day two loses 3. How many apples does Ann have now?` One day is one step.
-Problems are drawn from a seed; which split a problem belongs to is decided by a hash of its text, so splits are
-disjoint whatever the seeds.
+Problems are drawn from a seed; a hash of its text decides which split a problem belongs to, so splits are disjoint
+whatever the seeds.
 
 The wording is made for a tiny model: the name of a day is one token, and a worked day repeats the words of the
 question (`day one buys 5`), so that looking an event up is just copying: going on as the same words did before.
@@ -14,8 +14,9 @@ import random
 import re
 import zlib
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
+from motif_lib.protocol import reply_text
 from motif_lib.records import Question
 
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eva", "Finn", "Gia", "Hugo", "Ivy", "Jon")
@@ -99,6 +100,18 @@ def ledger_note(question: Question, rounds_done: int) -> str:
     return note(problem, min(problem.days, rounds_done * DAYS_PER_ROUND))
 
 
+def replies(question: Question, num_rounds: int) -> list[str]:
+    """The replies of a perfect trajectory: in each round an equal share of the days, at least `DAYS_PER_ROUND`.
+
+    Raises:
+        ValueError: if the text is not a Ledger question.
+    """
+    problem = Ledger.read(question.text)
+    share = max(DAYS_PER_ROUND, -(-problem.days // num_rounds))
+    done = [min(problem.days, share * rounds) for rounds in range(num_rounds + 1)]
+    return [reply_text(problem.work(was, now), note(problem, now)) for was, now in pairwise(done)]
+
+
 def draw(rng: random.Random, days: int) -> Ledger:
     """Draw one problem of `days` steps; every total has two digits and every change has one."""
     totals, verbs, changes = [rng.randint(15, 60)], [], []
@@ -128,7 +141,7 @@ def check_split(split: str) -> None:
 
 
 def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 12)) -> list[Ledger]:
-    """`size` problems of one split; lengths go round `steps[0]..steps[1]` in turn, so every length is equally common.
+    """`size` problems of one split; lengths take `steps[0]..steps[1]` in turn, so every length is equally common.
 
     Raises:
         ValueError: for an unknown split or an empty range of steps.

@@ -76,12 +76,12 @@ def load_task(
     Args:
         name: "ledger", "gsm_symbolic" (both offline), "gsm8k", "math500", "aime2024", or one you added.
         split: "train", "validation" or "test", where the task has it.
-        size: how many; None is all of a benchmark, and 200 of a generated task. Fewer than all of a benchmark is a
-            random choice by `seed`, in the order of the file.
+        size: how many; None is all of a benchmark, and 200 of a generated task. A part of a benchmark is a random
+            choice by `seed`, in the order of the file.
         seed: draws generated problems, or chooses rows.
         path: folder with `<task>_<split>.jsonl`; default the environment variable MOTIF_DATA, else the Hub.
-        on_bad: "raise" stops at a bad row, "skip" drops it and warns with the row numbers. A question that came before
-            is left out with a warning either way.
+        on_bad: "raise" stops at a bad row, "skip" drops it and warns with the row numbers. A repeated question is left
+            out with a warning either way.
         **dial: `steps=(low, high)` for Ledger, `revision=` for a benchmark from the Hub.
 
     Returns:
@@ -145,7 +145,7 @@ def _parse(row: Row | bytes) -> Row:
 
 
 def _check(question: Question) -> None:
-    """Raise ValueError for what no run can use: an endless question, a gold without a grade."""
+    """Raise ValueError for what no run can use: an endless question, a gold that cannot be graded."""
     if len(question.text) > MAX_QUESTION:
         raise ValueError(f"the question has {len(question.text):,} characters, over {MAX_QUESTION:,}")
     verdict = verify(question.gold, question.gold, question.rules)

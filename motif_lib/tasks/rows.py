@@ -22,8 +22,9 @@ class Benchmark:
         question: from a row to a `Question`; raises ValueError saying what is wrong with the row.
         hub: dataset name on the Hugging Face Hub.
         config: its configuration there.
-        hub_splits: our split to the Hub's where they differ.
+        hub_splits: the Hub's names for our splits, where they differ.
         file: stem of the local file `<file>_<split>.jsonl` where it is not the task's name.
+        only_test: it has no training questions.
     """
 
     question: Callable[[Row], Question]
@@ -31,6 +32,7 @@ class Benchmark:
     config: str | None = None
     hub_splits: Mapping[str, str] = field(default_factory=dict)
     file: str | None = None
+    only_test: bool = False
 
 
 def text(row: Row, column: str) -> str:
@@ -54,7 +56,7 @@ def text(row: Row, column: str) -> str:
 def number(row: Row, column: str) -> str:
     """The gold of a column that holds a number, or text such as "1,200", "8.0" or "9 (apples)".
 
-    Commas go where they part groups of three digits; of "1,5" nobody knows whether it is 15 or 1.5, and it stays.
+    Commas between groups of three digits are dropped; "1,5" stays, because nobody knows whether it is 15 or 1.5.
     """
     written = re.sub(r"(?<=\w)\s*\([^()]*\)$", "", text(row, column))  # ASDiv: the unit in brackets
     return without_zeros(written.replace(",", "") if THOUSANDS.fullmatch(written) else written)
@@ -92,6 +94,8 @@ def aime2024(row: Row) -> Question:
 
 BENCHMARKS = {
     "gsm8k": Benchmark(gsm8k, "openai/gsm8k", "main"),
-    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500"),
-    "aime2024": Benchmark(aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24"),
+    "math500": Benchmark(math500, "HuggingFaceH4/MATH-500", only_test=True),
+    "aime2024": Benchmark(
+        aime2024, "HuggingFaceH4/aime_2024", hub_splits={"test": "train"}, file="aime24", only_test=True
+    ),
 }

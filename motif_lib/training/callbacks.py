@@ -16,7 +16,7 @@ from motif_lib.files import seal
 class StopOnInterrupt(TrainerCallback):
     """The first Ctrl-C ends training after the step in flight and saves a checkpoint; a second one stops at once.
 
-    It listens inside of `with`, so that Ctrl-C works again as before however a training ends.
+    It listens only inside `with`, so Ctrl-C works as before again, however training ends.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class StopOnNaN(TrainerCallback):
     """Stops before a NaN or infinite gradient reaches the weights, and so before it reaches a checkpoint.
 
     The Trainer would clip it, apply it and save it. With `fp16` the gradient scaler skips such steps by itself and
-    halves its scale; but where no scale helps it would skip them all, which looks like a training.
+    halves its scale; but if no scale helps, it would skip every step, and that would still look like training.
     """
 
     MOST_SKIPPED = 20  # the scaler begins at 2^16: by then its scale is below 1

@@ -1,7 +1,7 @@
 """Checkpoints that can be trusted: sealed with checksums once they are complete, checked before anything is read.
 
 The Trainer writes a checkpoint file by file. A kill or a full disk in between leaves a folder without a seal and with
-files missing or cut short; a bad disk changes a file under its seal. Both are found here, and the checkpoint before is
+files missing or cut short; a disk fault alters a sealed file. Both are found here, and the checkpoint before it is
 used.
 """
 
@@ -19,7 +19,7 @@ from motif_lib.files import damage
 
 
 def _flaw(checkpoint: Path) -> str | None:
-    """Why a checkpoint cannot be used. Before its seal, it is complete if the Trainer's last file is."""
+    """Why a checkpoint cannot be used. Without a seal, it is complete if the Trainer's last file is there."""
     try:
         state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
         return damage(checkpoint) if isinstance(state, dict) else "trainer_state.json is damaged"
@@ -28,12 +28,12 @@ def _flaw(checkpoint: Path) -> str | None:
 
 
 def checkpoints(out: Path) -> list[Path]:
-    """The checkpoint folders of a run, the oldest first; a `checkpoint-5-mine` of somebody else is none."""
+    """The checkpoint folders of a run, oldest first; somebody's own `checkpoint-5-mine` is not one of them."""
     return sorted((p for p in out.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdecimal()), key=step_of)
 
 
 def last_checkpoint(out: Path) -> str | None:
-    """The newest complete and unchanged checkpoint; later ones are of no use, and are removed with one line each."""
+    """The newest complete and unchanged checkpoint; later ones are useless, and are removed with one line each."""
     for folder in reversed(checkpoints(out)):
         flaw = _flaw(folder)
         if flaw is None:
@@ -56,7 +56,8 @@ def epochs_before(checkpoint: str | Path | None) -> int:
 
 
 def forget_after(traces: Path, step: int) -> None:
-    """Cut a `traces.jsonl` back to a checkpoint: lines of `step` and later will be written again, half a line is lost.
+    """Cut a `traces.jsonl` back to a checkpoint: lines of `step` and later will be written again, and half a line is
+    dropped.
 
     The file is read a line at a time and replaced as a whole.
     """
@@ -77,9 +78,9 @@ def forget_after(traces: Path, step: int) -> None:
 
 
 def set_aside(traces: Path) -> None:
-    """Keep the traces of an earlier training under the first free name `traces-1.jsonl`, as a new one begins."""
+    """Keep the traces of an earlier training under the first free name `traces-1.jsonl`, because a new one begins."""
     if traces.exists():
         names = (traces.with_stem(f"{traces.stem}-{number}") for number in count(1))
         kept = next(name for name in names if not name.exists())
         traces.rename(kept)
-        tqdm.write(f"{traces} is of an earlier training; kept as {kept.name}.")
+        tqdm.write(f"{traces} is from an earlier training; kept as {kept.name}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from trl import GRPOConfig
 
@@ -15,12 +16,12 @@ POLICIES = ("current", "base")
 
 @dataclass
 class MotifConfig(GRPOConfig):
-    """Settings of a MOTIF run: those of `GRPOConfig` and `TrainingArguments` too, as there.
+    """Settings of a MOTIF run, on top of those of `GRPOConfig` and `TrainingArguments`.
 
     `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round, and
     `top_p`, `top_k`, `min_p`, `repetition_penalty` and `chat_template_kwargs` hold in every round. The best model is
-    that with the highest `eval_reward`, unless `metric_for_best_model` names another: the loss of GRPO is near 0
-    whatever a model can do. `reward_weights` begin with the weight of the MOTIF reward.
+    the one with the highest `eval_reward`, unless `metric_for_best_model` names another metric: the loss of GRPO is
+    near 0 however good a model is. `reward_weights` begin with the weight of the MOTIF reward.
 
     Raises:
         ValueError: in one line, for m < 2, k < 1, n < 1, an unknown credit or policy, or a field that nothing reads
@@ -74,7 +75,7 @@ class MotifConfig(GRPOConfig):
         check(self.temperature > 0, f"temperature={self.temperature}: at 0 all replies of a group would be the same")
         check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
         check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")
-        if self.generation_batch_size is None:  # before TRL says it in words of its own
+        if self.generation_batch_size is None:  # before TRL says it in its own words
             self._check_groups(self.steps_per_generation or self.gradient_accumulation_steps)
         if self.load_best_model_at_end or self.save_strategy == "best":
             self.metric_for_best_model = self.metric_for_best_model or "reward"  # type: ignore[has-type]
@@ -87,6 +88,24 @@ class MotifConfig(GRPOConfig):
             local % m == 0,
             f"{local} replies a device and generation do not hold whole groups of {m}: make "
             "per_device_train_batch_size x gradient_accumulation_steps a multiple of num_generations",
+        )
+
+    def make_sampler(self, model: Any, tokenizer: Any) -> Any:
+        """The sampler of these settings: of a training, and of the traces for its cold start."""
+        from motif_lib.samplers.choose import make_sampler
+
+        return make_sampler(
+            model,
+            tokenizer,
+            self.max_completion_length,
+            self.temperature,
+            self.top_p,
+            self.rollout_batch_size,
+            kind=self.sampler,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            chat_template_kwargs=self.chat_template_kwargs,
         )
 
     @property

@@ -26,7 +26,7 @@ def to_dataset(questions: Iterable[Question | Row], num_rounds: int) -> Dataset:
         num_rounds: n.
 
     Raises:
-        ValueError: if there are none, or naming the one that lacks something or whose gold cannot be graded.
+        ValueError: if there are no questions, or one lacks something or has a gold that cannot be graded; it is named.
     """
     rows = [_row(question, number, num_rounds) for number, question in enumerate(questions, 1)]
     if not rows:
@@ -58,7 +58,7 @@ def _question(row: Row, number: int) -> Question:
 
 
 def as_dataset(data: Any, num_rounds: int) -> Any:
-    """What a trainer was given to ask, as a data set; a dict of several, a name and None stay what they are.
+    """The questions given to a trainer, as a data set; a dict of several, a name and None stay what they are.
 
     Raises:
         ValueError: if a data set lacks a column, or was made for another number of rounds.
@@ -87,7 +87,7 @@ def _check_columns(names: Iterable[str]) -> None:
 
 
 def _check_rounds(prompt: Any, num_rounds: int) -> None:
-    """Refuse a prompt that speaks of another number of rounds; one of the user's own may speak of none."""
+    """Refuse a prompt that speaks of another number of rounds; your own prompt need not speak of any."""
     text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
     stated = _ROUNDS.search(text.rpartition("\n")[2])
     if stated and int(stated[1]) != num_rounds:

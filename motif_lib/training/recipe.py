@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import yaml
 from motif_lib.files import PACKAGE
 from motif_lib.models import unsloth as gpu
 from motif_lib.models.identity import check_revision
-from motif_lib.models.load import load_model, with_lora
+from motif_lib.models.load import go_on_with, load_model, with_lora
 from motif_lib.records import Question
 from motif_lib.runtime import check, prepare
 from motif_lib.training.settings import typed
@@ -22,9 +22,11 @@ from motif_lib.training.settings import typed
 T = TypeVar("T")
 FOLDER = PACKAGE / "training" / "recipes"
 SEED = "a run gets it from --seed, or train_run(seed=...)"
+OF_A_RUN = {"seed": SEED, "data_seed": SEED, "output_dir": "a run gets it from --out"}
 ELSEWHERE = {  # keys that something else than the recipe decides
-    "train": {"seed": SEED, "data_seed": SEED, "output_dir": "a run gets it from --out"},
-    "load": {"name": "it is `model`", "adapter": "a run trains an adapter of its own"},
+    "train": OF_A_RUN,
+    "warm": OF_A_RUN,
+    "load": {"name": "it is `model`", "adapter": "it is `adapter`"},
     "dial": {"name": "it is `task`", "size": "it is `questions`", "seed": SEED, "split": "a run trains on `train`"},
 }
 
@@ -40,6 +42,8 @@ class Recipe:
         lora_rank: rank of the LoRA adapter.
         load: keyword arguments of `load_model`, such as `four_bit`.
         train: keyword arguments of `MotifConfig`.
+        warm: keyword arguments of TRL's `SFTConfig`, for the cold start before it (`training.warm`).
+        adapter: folder of a LoRA adapter of `lora_rank` that the run goes on with; None begins a new one.
     """
 
     model: str
@@ -49,6 +53,8 @@ class Recipe:
     dial: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
     load: dict[str, Any] = field(default_factory=dict)
+    warm: dict[str, Any] = field(default_factory=dict)
+    adapter: str | None = None
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.load.keys() - inspect.signature(load_model).parameters):
@@ -56,14 +62,29 @@ class Recipe:
         for where, keys in ELSEWHERE.items():
             if given := sorted(keys.keys() & getattr(self, where).keys()):
                 raise TypeError(f"`{where}` has {given[0]!r}, which has no effect there: {keys[given[0]]}")
+        if self.unsloth and self.train.get("use_cpu"):
+            raise TypeError("Unsloth trains on a GPU only: `load` has unsloth, so leave use_cpu out of `train`")
         check_revision(self.model, self.load.get("revision"))
 
     def with_train(self, **changes: Any) -> Recipe:
         """The same recipe with other settings of `MotifConfig`."""
         return replace(self, train={**self.train, **changes})
 
+    def settings(self) -> dict[str, Any]:
+        """What a run folder is known by: all but `warm`, which changes no training, and `adapter` where there is none,
+        so that folders from before these keys are known again."""
+        return {k: v for k, v in asdict(self).items() if k != "warm" and (k, v) != ("adapter", None)}
+
+    def going_on(self, adapter: str | Path | None) -> Recipe:
+        """The same recipe from an adapter; None leaves it as it is."""
+        return self if adapter is None else replace(self, adapter=str(adapter))
+
     def config(self, out: str | Path, **changes: Any) -> Any:
         """The `MotifConfig` of a run in folder `out`.
+
+        Args:
+            out: folder of the run.
+            changes: settings in place of the recipe's; `use_cpu=True` shows a GPU's recipe to a machine without one.
 
         Raises:
             ValueError: if a setting is unknown, or its value is of no use.
@@ -78,7 +99,7 @@ class Recipe:
     @property
     def unsloth(self) -> bool:
         """Whether the recipe trains through Unsloth."""
-        return bool(self.load.get("unsloth")) and not self.train.get("use_cpu")
+        return bool(self.load.get("unsloth"))
 
     def prepare(self) -> None:
         """In a notebook, before other imports: install what the recipe needs, on a hosted runtime; Unsloth comes first.
@@ -93,22 +114,35 @@ class Recipe:
         self.unsloth_first()
 
     def unsloth_first(self, use_cpu: bool | None = None) -> None:
-        """Import Unsloth, if the recipe asks for it and not for the CPU: before trl and all else that it patches."""
+        """Import Unsloth, if the recipe loads through it: before trl and all else that it patches."""
         check()
         if self.unsloth and not use_cpu:
             gpu.import_unsloth()
 
     def load_model(self, seed: int = 0) -> tuple[Any, Any, Any]:
-        """`(model, tokenizer, peft_config)` for `MotifTrainer`: loaded as `load` says, for an adapter of `lora_rank`.
+        """`(model, tokenizer, peft_config)` for a trainer: loaded as `load` says, for an adapter of `lora_rank`.
+
+        With an `adapter` to go on with, the model has it around it, and there is no `peft_config`.
 
         Args:
             seed: of the adapter's first weights: it is set here, for Unsloth draws them now and the trainer later.
+
+        Raises:
+            RuntimeError: as `load_model`, or if the adapter cannot be gone on with.
         """
+        # with beta TRL keeps a copy of the adapter, and Transformers goes on from a checkpoint with that copy only
+        if self.adapter is not None and (self.load.get("unsloth") or self.train.get("beta")):
+            raise RuntimeError(
+                f"with {'Unsloth' if self.load.get('unsloth') else 'beta'} a run begins an adapter of its own: first "
+                f"`motif export {self.adapter} --out FOLDER`, then name that folder as `model`, without an adapter"
+            )
         self.unsloth_first()
         from transformers import set_seed
 
         set_seed(seed)
         model, tokenizer = load_model(self.model, **self.load)
+        if self.adapter is not None:
+            return go_on_with(model, Path(self.adapter), self.lora_rank, self.model), tokenizer, None
         model, adapter = with_lora(model, self.lora_rank, seed=seed)
         return model, tokenizer, adapter
 

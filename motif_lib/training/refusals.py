@@ -49,11 +49,11 @@ def check_used(args: Any) -> None:
 
 
 def check_vllm(args: Any) -> None:
-    """Refuse that replies of one group need prompts of their own while TRL's vLLM gives them one."""
+    """Refuse replies of one group with prompts of their own, because TRL's vLLM gives a group one prompt."""
     check(
         not (args.credit == "all" and args.use_vllm),
         "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
-        "use_vllm=False, or leave fast_inference out",
+        "use_vllm=False, or leave out fast_inference",
     )
 
 
@@ -64,7 +64,7 @@ def check_precision(args: Any, asked: tuple[bool, bool]) -> None:
 
 
 def check_arguments(model: Any, peft_config: Any = None, **given: Any) -> None:
-    """Refuse arguments of `GRPOTrainer` that only the trained round would follow, and a model that stays as it is."""
+    """Refuse arguments of `GRPOTrainer` that only the trained round would follow, and a model with nothing to train."""
     for name in ("tools", "environment_factory", "rollout_func"):
         check(not given.get(name), f"{name}: the later rounds would know nothing of it; leave it out")
     frozen = not isinstance(model, str) and not any(weight.requires_grad for weight in model.parameters())
@@ -99,7 +99,7 @@ def check_trainer(trainer: Any) -> None:
 
 
 def check_evaluation(trainer: Any) -> None:
-    """Refuse batches of an evaluation that tear groups apart."""
+    """Refuse evaluation batches that tear groups apart."""
     rows, m = trainer.args.per_device_eval_batch_size, trainer.num_generations_eval
     check(
         rows % m == 0,

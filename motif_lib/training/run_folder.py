@@ -1,10 +1,12 @@
-"""A run folder: what a training leaves behind, and how it is known again after a stop.
+"""A run folder: what training leaves behind, and how a run is recognised after a stop.
 
 settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
-sources.json    what they stood for: commit or checksum of the model, checksum of the questions; no run has others
+sources.json    what they stood for: commit or checksum of the model, checksum of the questions; never changed in a run
+signal.json     what the untrained model did with a few questions, if `motif train` looked (`training.preflight`)
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
 metrics.jsonl   one line a step, as Trainer logged it
+traces/         before a cold start: the evaluation that sampled its traces (`evaluate.store`)
 adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
 """
 
@@ -15,17 +17,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.files import LOCK, write_text
+from motif_lib.files import LOCK, sha256, write_text
 from motif_lib.models.identity import fingerprint
-from motif_lib.records import Question, digest, read_lines
+from motif_lib.records import Question, Trajectory, digest, read_lines
 
 SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
-SETTINGS, SOURCES = "settings.json", "sources.json"
+SETTINGS, SOURCES, SIGNAL, TRACES = "settings.json", "sources.json", "signal.json", "traces"
 UNTRAINED = {
     SETTINGS,
     SOURCES,
+    SIGNAL,
     "traces.jsonl",
     "metrics.jsonl",
+    TRACES,
     LOCK,
 }  # a folder with no more than these has lost nothing yet
 
@@ -54,7 +58,7 @@ def begun(out: Path) -> bool:
 
 
 def _agrees(file: Path, record: dict[str, Any]) -> bool:
-    """Whether a record is the one on disk, or there is none."""
+    """Whether a record equals the one on disk, or there is none on disk."""
     return not file.exists() or file.read_text(encoding="utf-8-sig") == _text(record)
 
 
@@ -85,19 +89,23 @@ def _secret_in(settings: Any) -> str | None:
     return next(named, None) or next(filter(None, map(_secret_in, settings.values())), None)
 
 
-def record_sources(out: Path, model: Any, questions: Sequence[Question]) -> None:
-    """Record the model and the questions that a run is begun with, or compare them with the record.
+def record_sources(
+    out: Path, model: Any, data: Sequence[Question | Trajectory], adapter: str | None = None, what: str = "questions"
+) -> None:
+    """Record the model, its adapter and the data that a run begins with, or compare them with the record.
 
     Raises:
-        ValueError: if they are others: what the run is from here on would not be what its folder says.
+        ValueError: if they differ: from here on the run would not be what its folder says.
     """
     commit = getattr(model.config, "_commit_hash", None)  # of a Hub model; a folder has none, and is read instead
     sources = {
         "model_commit": commit,
         "model_sha256": None if commit else fingerprint(model, adapters=False),
-        "questions": len(questions),
-        "questions_sha256": digest(questions),
+        what: len(data),
+        f"{what}_sha256": digest(data),
     }
+    if adapter is not None:
+        sources["adapter_sha256"] = sha256(Path(adapter) / "adapter_model.safetensors")
     if not begun(out):
         return _record(out / SOURCES, sources)
     was = json.loads((out / SOURCES).read_text(encoding="utf-8-sig"))

@@ -1,13 +1,11 @@
-"""Train by a recipe into a run folder (`training.run_folder`): from the last checkpoint, to the adapter, in less memory
-if need be."""
+"""Train by a recipe into a run folder, from its last checkpoint to the adapter; with less memory if it runs out."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,10 @@ from tqdm.auto import tqdm
 
 from motif_lib.carry import Carry, name_of, progress_note
 from motif_lib.files import first_line, locked, seal, write_text
-from motif_lib.records import Question
+from motif_lib.records import Question, Trajectory
+from motif_lib.rounds import check_room
 from motif_lib.training.checkpoints import last_checkpoint, step_of
+from motif_lib.training.preflight import look_first
 from motif_lib.training.recipe import Recipe, naming
 from motif_lib.training.run_folder import check_settings, open_run, record_sources
 from motif_lib.training.run_folder import read_metrics as read_metrics  # notebooks ask for both here
@@ -29,8 +29,12 @@ def train_run(
     questions: Sequence[Question] | None = None,
     title: str = "train",
     carry: Carry = progress_note,
+    look: bool = False,
 ) -> bool:
     """Train by a recipe into a run folder; a complete run is left alone, an interrupted one goes on.
+
+    With `look`, a run that begins says first what the untrained model does with a few questions (`preflight`). The run
+    is the same with it and without it.
 
     Returns:
         True if the run is complete, False if Ctrl-C ended this call, even in the last step; the same call goes on.
@@ -41,42 +45,74 @@ def train_run(
         ValueError: if a setting of the recipe is unknown or of no use, or if the model or the questions are not those
             that the run was begun with.
     """
+    one_process()
+    out, other = Path(out), {} if carry is progress_note else {"carry": name_of(carry)}
+    settings = {"recipe": recipe.settings(), "seed": seed, **other}
+    check_settings(out, settings)
+    if (out / "adapter").exists():
+        return True
+    recipe.config(out)
+    from motif_lib.samplers.coherence import check_coherence  # it imports Transformers, which Unsloth patches first
+
+    with locked(out):
+        questions = recipe.load_questions(seed) if questions is None else questions
+
+        def make(recipe: Recipe) -> Any:
+            trainer = make_trainer(recipe, out, seed, questions, title, carry)
+            check_room(questions, trainer.sampler, trainer.args.num_rounds)
+            return trainer
+
+        def begin(trainer: Any) -> None:
+            check_coherence(trainer.sampler, trainer.policy)
+            if look:
+                look_first(trainer, out, questions, f"{recipe.model} on {recipe.task}", seed)
+
+        return train_in(out, settings, recipe, make, questions, begin=begin)
+
+
+def one_process() -> None:
+    """Raise RuntimeError under a launcher of several processes: they would write into one folder."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RuntimeError(
             "a run folder is written by one process; docs/several_gpus.md has a script for several: torchrun "
             f"--nproc-per-node {os.environ['WORLD_SIZE']} train_many.py RECIPE FOLDER"
         )
-    out, other = Path(out), {} if carry is progress_note else {"carry": name_of(carry)}
-    settings = {"recipe": asdict(recipe), "seed": seed, **other}
-    check_settings(out, settings)
-    if (out / "adapter").exists():
-        return True
-    recipe.config(out)
-    with locked(out):
-        questions = recipe.load_questions(seed) if questions is None else questions
-        return _train(recipe, out, settings, seed, questions, title, carry)
 
 
-def _train(
-    recipe: Recipe,
+def train_in(
     out: Path,
     settings: dict[str, Any],
-    seed: int,
-    questions: Sequence[Question],
-    title: str,
-    carry: Carry,
+    recipe: Recipe,
+    make: Callable[[Recipe], Any],
+    data: Sequence[Question | Trajectory],
+    what: str = "questions",
+    begin: Callable[[Any], None] = lambda trainer: None,
 ) -> bool:
-    """Train, and once more with half the batch as long as memory runs out. A folder is claimed once a trainer stands:
-    before that, a mistake in the recipe leaves nothing behind that would refuse the mended one."""
-    from motif_lib.samplers.coherence import check_coherence
+    """Train in a locked folder, and try again with half the batch whenever memory runs out.
+
+    The folder is claimed only once there is a trainer: a mistake in the recipe leaves nothing behind that would refuse
+    the mended one.
+
+    Args:
+        out: run folder.
+        settings: what it is known by.
+        recipe: what `make` is given, with a smaller batch after memory ran out.
+        make: builds the trainer, a `MotifTrainer` or a `WarmTrainer`.
+        data: what it trains on, for `sources.json`.
+        what: name of the data there.
+        begin: called with the trainer once the folder is claimed, before each training.
+
+    Returns:
+        As `train_run`.
+    """
     from motif_lib.samplers.out_of_memory import free_memory
 
     while True:
-        trainer = make_trainer(recipe, out, seed, questions, title, carry)
+        trainer = make(recipe)
         open_run(out, settings)
-        record_sources(out, trainer.model, questions)
+        record_sources(out, trainer.model, data, recipe.adapter, what)
         with one_line_faults(out, trainer):
-            check_coherence(trainer.sampler, trainer.policy)
+            begin(trainer)
             try:
                 train_to_the_end(trainer)
                 return _finish(trainer, out) and not trainer.interrupt.interrupted
@@ -121,8 +157,8 @@ def train_to_the_end(trainer: Any) -> None:
 
 
 def _finish(trainer: Any, out: Path) -> bool:
-    """Write what a training leaves; the adapter last and as a whole, for it says that the run is complete."""
-    log = [entry for entry in trainer.state.log_history if "reward" in entry]
+    """Write the results of a training; the adapter last and in one piece, because it marks the run as complete."""
+    log = [entry for entry in trainer.state.log_history if {"reward", "loss"} & entry.keys()]
     write_text(out / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
     if trainer.state.global_step < trainer.state.max_steps:
         return False
@@ -134,7 +170,7 @@ def _finish(trainer: Any, out: Path) -> bool:
 
 @contextmanager
 def one_line_faults(out: Path, trainer: Any) -> Iterator[None]:
-    """What stops a training becomes one line that says where it goes on."""
+    """Turn whatever stops a training into one line that says where it goes on."""
     from safetensors import SafetensorError
 
     try:
@@ -172,11 +208,11 @@ def make_trainer(
             carry=carry,
         )
         try_optimizer(trainer)
-    trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl say it
+    trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl show the same
     return trainer
 
 
 def try_optimizer(trainer: Any) -> None:
-    """Make optimizer and schedule as `train` will: their packages and options are found missing or wrong here."""
+    """Make optimizer and schedule as `train` will, so that a missing package or a wrong option fails here."""
     trainer.create_optimizer_and_scheduler(max(1, trainer.args.max_steps))
     trainer.optimizer = trainer.lr_scheduler = None

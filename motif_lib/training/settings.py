@@ -1,4 +1,4 @@
-"""What a YAML file says, in the types that its settings have: a wrong value is one line that names the setting."""
+"""The values of a YAML file, in the types of their settings; a wrong value is one line that names the setting."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
 
 
 def _plain(option: Any) -> Any:
-    """The type that YAML has for an option of a hint: text for a word out of a few."""
+    """The type that YAML has for an option of a hint: text for a choice of words."""
     kind = get_origin(option) or option
     return str if isinstance(kind, type) and issubclass(kind, Enum) else kind
 
 
 def _number(text: str, kinds: list[Any]) -> Any:
-    """The number that a text is, where a number is wanted: YAML reads 5e-6 as text."""
+    """The number in a text, where a number is wanted: YAML reads 5e-6 as text."""
     for kind in (int, float):
         if kind in kinds:
             try:
@@ -62,7 +62,7 @@ def _number(text: str, kinds: list[Any]) -> Any:
 
 def _advice(value: Any) -> str:
     word = isinstance(value, bool)
-    return ": YAML reads yes, no, on and off as true and false, so put a word that is meant in quotes" if word else ""
+    return ": YAML reads yes, no, on and off as true and false, so put the word in quotes" if word else ""
 
 
 def _check_range(key: str, value: Any) -> None:

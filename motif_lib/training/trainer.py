@@ -6,8 +6,8 @@ generation batch are first moved to random rounds (`credit`). All replies of a r
 (`samplers`). The loss falls on the tokens of the reply that was sampled for the prompt, so with `credit="first"`
 on round 1 only.
 
-A training outlives what happens to it: Ctrl-C ends it after a step, NaN before the weights change, and checkpoints are
-sealed (`callbacks`, `checkpoints`).
+Training survives faults: Ctrl-C ends it after a step, NaN ends it before the weights change, and checkpoints are sealed
+(`callbacks`, `checkpoints`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from motif_lib import records
-from motif_lib.carry import Carry, capped, progress_note
+from motif_lib.carry import Carry, fitting, progress_note
 from motif_lib.credit import roll_in
 from motif_lib.models.unsloth import check_trains
 from motif_lib.records import Question, Trace
@@ -34,7 +34,6 @@ from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
 from motif_lib.rounds import boxed, ended, next_prompt
 from motif_lib.samplers.base import Chat, Completion
-from motif_lib.samplers.choose import make_sampler
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
@@ -52,15 +51,15 @@ class MotifTrainer(GRPOTrainer):
         args: `MotifConfig`.
         train_dataset: questions or dicts (see `to_dataset`), or a data set that `to_dataset` made.
         reward_funcs: rewards beside the MOTIF reward; by default the format reward.
-        carry: what passes between rounds; a note keeps its end if it takes more than half of what the window leaves
-            beside a reply.
-        eval_dataset: as `train_dataset`, or a dict of such. An evaluation asks every question from round 1, whatever
+        carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
+            cut, and its end is kept.
+        eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
             `credit` says, and leaves no traces.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
 
     Raises:
         ValueError: in one line, if there is nothing to train or too little to train on, or for an argument or setting
-            that cannot have its effect.
+            that would have no effect.
     """
 
     def __init__(
@@ -92,12 +91,12 @@ class MotifTrainer(GRPOTrainer):
         )
         check_precision(args, precision)
         check_trainer(self)
-        self.sampler = self._make_sampler()
+        self.sampler = args.make_sampler(self.policy, self.processing_class)
         self.later_sampler = self.sampler.at(
             args.temperature if args.later_temperature is None else args.later_temperature,
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
-        self.carry = self._fitting(carry)
+        self.carry = fitting(carry, self.sampler)  # a note that leaves no room would end the training
         self.traces_path, self.traced = Path(args.output_dir) / "traces.jsonl", True
         self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
@@ -114,34 +113,11 @@ class MotifTrainer(GRPOTrainer):
             stop=self.stop,
         )
 
-    def _make_sampler(self) -> Any:
-        args = self.args
-        return make_sampler(
-            self.policy,
-            self.processing_class,
-            args.max_completion_length,
-            args.temperature,
-            args.top_p,
-            args.rollout_batch_size,
-            kind=args.sampler,
-            top_k=args.top_k,
-            min_p=args.min_p,
-            repetition_penalty=args.repetition_penalty,
-            chat_template_kwargs=args.chat_template_kwargs,
-        )
-
-    def _fitting(self, carry: Carry) -> Carry:
-        """The carry with notes that leave room for question and reply: a longer one would end the training."""
-        if not self.sampler.window:
-            return carry
-        room = self.sampler.window - self.args.max_completion_length
-        return capped(carry, self.processing_class, max(1, room // 2))
-
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train as `GRPOTrainer` does, and leave Ctrl-C as it was.
 
         Args:
-            resume_from_checkpoint: a folder; or True for the last checkpoint in `output_dir` that is whole, from the
+            resume_from_checkpoint: a folder; or True for the last whole checkpoint in `output_dir`, and for the
                 beginning if there is none. The traces are cut back to that checkpoint. Otherwise a new training begins,
                 and traces of an earlier one are kept as `traces-1.jsonl`.
             kwargs: everything else of `Trainer.train`.
@@ -168,7 +144,7 @@ class MotifTrainer(GRPOTrainer):
         return checkpoint
 
     def _get_train_sampler(self, dataset: Dataset | None = None) -> Any:
-        """TRL's, which draws an order of the questions for each epoch: those of the epochs behind are drawn before."""
+        """TRL's, which draws an order of the questions for each epoch: the orders of past epochs are drawn first."""
         sampler = super()._get_train_sampler(dataset)
         for _ in range(self.past_epochs if self.shuffle_dataset else 0):
             torch.randperm(sampler.num_samples, generator=sampler.generator)
@@ -180,7 +156,7 @@ class MotifTrainer(GRPOTrainer):
         return super().evaluate(as_dataset(eval_dataset, self.args.num_rounds), *args, **kwargs)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """As in `GRPOTrainer`; of several evaluation sets each has names of its own, such as `eval_hard_reward`."""
+        """As in `GRPOTrainer`; with several evaluation sets, each has names of its own, such as `eval_hard_reward`."""
         names = [name.removeprefix("eval_").removesuffix("runtime") for name in logs if name.endswith("_runtime")]
         if names and not self.model.training:
             measured = {names[0] + name: values for name, values in self._metrics["eval"].items()}
@@ -229,7 +205,7 @@ class MotifTrainer(GRPOTrainer):
         return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
 
     def _rng(self) -> random.Random:
-        """The stream of the step: all its generations draw from it, and a step that is gone on with draws the same."""
+        """The random stream of the step: all its generations draw from it, and a resumed step draws the same."""
         step = self.state.global_step
         if self.draws is None or self.draws[0] != step:
             self.draws = step, random.Random(f"{self.args.seed}-{step}-{self.accelerator.process_index}")

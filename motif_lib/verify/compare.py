@@ -1,6 +1,6 @@
 r"""Are two LaTeX answers equal by math-verify? Runs in the worker process; imports nothing of this project.
 
-math-verify reads and compares. Added here is what it has no option for: alternatives of inequalities, letters in both
+math-verify reads and compares. This adds what it has no option for: alternatives of inequalities, letters in both
 cases, and values so small that it rounds all of them to zero.
 """
 
@@ -36,7 +36,7 @@ def read(text: str) -> list:
 
 
 def either(first, second):
-    """A comma between inequalities means and; where nothing would fulfil both, it means or."""
+    """A comma between inequalities means "and"; if nothing can satisfy both, it means "or"."""
     return lambda a, b: second(a, b) if first(a, b).is_empty else first(a, b)
 
 
@@ -47,12 +47,12 @@ def in_both_cases(text: str) -> bool:
 
 
 def mark_capitals(text: str) -> str:
-    """Name every capital apart from its small letter, for math-verify takes them for the same."""
+    """Give capitals names of their own: math-verify takes a capital and its small letter for the same."""
     return _LETTER.sub(lambda m: m[0] if m[0][0] == "\\" else f"{m[0].lower()}_{{0}}", text)
 
 
 def differ(wanted, given) -> bool:
-    """Are these exact numbers whose difference is far from rounding? math-verify takes 10^-20 and 10^-21 for 0."""
+    """Are these exact numbers that differ by more than rounding? math-verify takes 10^-20 and 10^-21 for 0."""
     from sympy import Expr, Float
 
     if not all(isinstance(x, Expr) and x.is_number and not x.has(Float) for x in (wanted, given)):

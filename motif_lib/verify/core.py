@@ -36,10 +36,10 @@ class Verdict:
 
 
 def grading_of(name: str) -> str:
-    """The grading of that name, or of the task of that name.
+    """The grading with this name, or that of the task with this name.
 
     Raises:
-        ValueError: for any other name; a data set of your own has to say how it is graded.
+        ValueError: for any other name; your own data set has to say how it is graded.
     """
     grading = TASKS.get(name, name)
     if grading not in GRADINGS:
@@ -55,7 +55,7 @@ def verify(reply: str, gold: str, grading: str = "number") -> Verdict:
         reply: all the text of the last round, or a bare answer; `extract` says which part of it counts.
         gold: the reference answer, without `####` and without a box.
         grading: "number" and "aime" (a whole number from 0 to 999) are compared here and never leave this process;
-            "latex" may ask the workers. Or a task of the package, such as "math500", which stands for its grading.
+            "latex" may ask the workers. A task of the package, such as "math500", stands for its grading.
 
     >>> verify(r"It is \boxed{1,000}.", "1000").correct
     True
@@ -64,7 +64,7 @@ def verify(reply: str, gold: str, grading: str = "number") -> Verdict:
 
 
 def verify_many(replies: Sequence[str], golds: Sequence[str], grading: str | Sequence[str] = "number") -> list[Verdict]:
-    """Grade a batch: what is not decided by plain comparison goes to the workers together, each distinct pair once.
+    """Grade a batch: pairs that plain comparison cannot decide go to the workers together, each distinct pair once.
 
     Args:
         replies: as in `verify`.

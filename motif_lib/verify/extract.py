@@ -2,7 +2,8 @@ r"""What does a reply claim as its final answer?
 
 The rule, the same for training and evaluation: a reply that uses the protocol's tags answers in its last complete
 `<answer>` and nowhere else, so a box in the reasoning, or in a reply that was cut off, is no answer. A text without any
-of the tags (a gold solution, a model that was never told of them) is read as a whole.
+of the tags (a gold solution, a model that was never told of them) is read as a whole. There the last `\boxed{}` counts,
+or else what follows the last `####` (as in GSM8K), or else what follows the last `answer:` or `the answer is`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def claims(reply: str) -> tuple[list[str], str]:
     r"""What the reply claims, and a sentence that says where it was read, or why there is nothing.
 
     Inside an answer tag every box is a claim: a reply cannot hedge by boxing several numbers. In a text without tags
-    the boxes before the last one are taken for intermediate results. Without a box the text itself is the claim.
+    the boxes before the last one are taken for intermediate results. Without a box, the line after `####` or after a
+    label such as `Answer:` counts; without any of these, the text itself is the claim.
     """
     text, tagged = answer_text(reply)
     if text is None:

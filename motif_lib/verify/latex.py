@@ -89,7 +89,7 @@ _LATEX = _rules(  # what LaTeX has several commands for
         rf"\\frac\s*({_FRACTION_PART})\s*({_FRACTION_PART})",
         lambda m: rf"\frac{{{m[1].strip('{}')}}}{{{m[2].strip('{}')}}}",
     ),
-    (r"\\math(?:bb|cal|frak|scr)\s*\{(\d[^{}]*)\}", r"\1"),  # of letters they make other names
+    (r"\\math(?:bb|cal|frak|scr)\s*\{(\d[^{}]*)\}", r"\1"),  # around letters they make other names
     (r"\\(?:dot|bar)\s*(\d)", r"\\overline{\1}"),
     (
         r"(?P<whole>\d+)?\.(?P<fixed>\d{1,40}?)?(?:\\(?:overline|bar)\s*\{\s*(?P<bar>\d{1,40})\s*\}"
@@ -125,7 +125,7 @@ _INTEGERS = re.compile(r"-?\d+(?:,\s*-?\d+)+")
 
 def clean(text: str) -> str:
     """The text in one spelling, still LaTeX, on one line; this is what a `Verdict` shows."""
-    if _PLAIN.fullmatch(text):  # what nearly every gold and most answers are
+    if _PLAIN.fullmatch(text):  # as are nearly all golds and most answers
         return text
     if r"\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
@@ -139,19 +139,19 @@ def clean(text: str) -> str:
 
 
 def _without_braces(text: str) -> str:
-    """`{42}` and `{{42}}` as `42`: braces around the whole only group."""
+    """`{42}` and `{{42}}` as `42`: braces around the whole text only group."""
     while re.fullmatch(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", text):
         text = text[1:-1].strip()
     return text
 
 
 def key(cleaned: str) -> str:
-    """What two cleaned texts are compared by: no braces around one sign, no space unless it stands between digits."""
+    """How two cleaned texts are compared: no braces around a single sign, no spaces except between digits."""
     return re.sub(r"(?<!\d) | (?!\d)", "", re.sub(r"([_^])\{(\w)\}", r"\1\2", cleaned))
 
 
 def words(cleaned: str) -> str | None:
-    r"""`\text{(C)}` as `c`, `\text{Evelyn}` as `evelyn`; None where there is more than words, so a formula."""
+    r"""`\text{(C)}` as `c`, `\text{Evelyn}` as `evelyn`; None if there is more than words: a formula."""
     plain = re.sub(r"\s+", " ", _TEXT.sub(r"\1", cleaned)).strip()
     plain = plain[1:-1] if re.fullmatch(r"\([A-Za-z]\)", plain) else plain
     is_text = ("\\text" in cleaned or not cleaned.isascii()) and re.fullmatch(r"[^\W\d_]+(?:[ '-]\w+)*\.?", plain)

@@ -124,7 +124,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
 
 
 def _scale(unit: str, words: bool) -> int | None:
-    """What the text after a number multiplies it by: 1 for a unit, 10^6 for `million`; None if it is no unit."""
+    """The factor that the text after a number stands for: 1 for a unit, 10^6 for `million`; None for anything else."""
     if not words and re.match(r"\s*[A-Za-z]{1,2}\b|[A-Za-z]", unit):
         return None  # 2k, 12 pi
     unit, scale = _TEXT.sub(r" \1 ", unit), 1
@@ -137,8 +137,8 @@ def _scale(unit: str, words: bool) -> int | None:
 def same_number(gold: Number, claim: Number) -> bool:
     """Equal values. A percent sign on one side only may be meant either way: `50%` is 50 and 0.5.
 
-    A gold without a finite decimal form, such as 1/3, is also met by a decimal that agrees to five digits and more; a
-    gold of 16 digits and more is a float that a program printed, and is met by what rounds to the same float.
+    A gold without a finite decimal form, such as 1/3, also matches a decimal that agrees to five or more digits. A gold
+    of 16 or more digits is a float that a program printed, and matches whatever rounds to the same float.
     """
     if gold.percent != claim.percent:
         plain, percent = (claim.value, gold.value) if gold.percent else (gold.value, claim.value)
@@ -155,7 +155,7 @@ def same_number(gold: Number, claim: Number) -> bool:
 
 
 def _is_printed_float(value: Fraction) -> bool:
-    """Has it over 12 decimals and is all that Python prints of a float?"""
+    """Does it have over 12 decimals, and is it exactly what Python prints for a float?"""
     return (value * 10**12).denominator > 1 and abs(value) < 10**6 and Fraction(repr(float(value))) == value
 
 

@@ -1,12 +1,12 @@
-"""A few worker processes for math-verify: started when first needed, then reused, each question under a time limit.
+"""A few worker processes for math-verify: started when first needed, then reused, with a time limit for each question.
 
-A signal in the caller would fail off the main thread and cannot stop C code; killing a process works everywhere. The
-limit that matters is the computing time, which the worker sets for itself, so that a busy machine does not change a
+A signal in the caller would fail outside the main thread and cannot stop C code; killing a process works everywhere.
+The limit that matters is the computing time, which the worker sets for itself, so that a busy machine does not change a
 grade; a much longer limit of wall time stands behind it.
 
-A batch has a limit of its own, and every pair in it a fair share: first each gets `QUICK_LIMIT`, many times what a
-usual one takes; then those that need more, and only they, share `BATCH_LIMIT` equally. So an endless answer never costs
-its neighbours their turn, and no grade depends on the order of a batch.
+A batch has a limit of its own, and every pair gets a fair share of it: first each gets `QUICK_LIMIT`, many times what a
+pair usually takes; then only the pairs that need more share `BATCH_LIMIT` equally. So an endless answer never costs its
+neighbours their turn, and no grade depends on the order of a batch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 CPU_LIMIT = 5.0  # seconds of computing for one pair; a usual one takes about 10 ms
 QUICK_LIMIT = 0.5  # seconds of computing that each pair of a batch gets at first
 BATCH_LIMIT = 12.0  # seconds of computing that the slow pairs of a batch share
-WALL_LIMIT = 60.0  # seconds until it is killed whatever it does: long, for a busy machine must not change a grade
+WALL_LIMIT = 60.0  # seconds until it is killed whatever it does: long, as a busy machine must not change a grade
 MEMORY_LIMIT = 1 << 30  # bytes of address space of a worker; sympy and math-verify themselves need about 250 MB
 START_LIMIT = 600.0  # seconds; the imports compute for about 1, and a broken installation fails at once
 
@@ -48,15 +48,15 @@ class Worker:
     def ask(self, pair: Pair, seconds: float | None = None) -> Grade | None:
         """Grade one pair; None if it computes for more than `seconds`, by default `cpu_limit`.
 
-        A process that something else killed, such as the system when memory is short, is asked once more; what is
-        killed a second time is taken for the cause, and is wrong.
+        If something else killed the process, such as the system when memory is short, the pair is asked once more. A
+        pair whose process is killed twice is taken for the cause, and is wrong.
         """
         for _ in range(2):
             if self.process is None or self.process.poll() is not None:
                 self._start()
             try:
                 line = self._exchange(json.dumps([seconds or self.cpu_limit, *pair]), self.wall_limit)
-            except BaseException:  # an interrupt leaves an answer unread in the pipe: this process is of no more use
+            except BaseException:  # an interrupt leaves an answer unread in the pipe: this process is useless now
                 self.stop()
                 raise
             if line:
@@ -113,15 +113,15 @@ class Worker:
             kill(process)
             process.wait()
             for pipe in filter(None, (process.stdout, process.stdin)):
-                with suppress(OSError):  # of what it did not read any more
+                with suppress(OSError):  # if something was left unread
                     pipe.close()
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a process and what it forked, as far as they are still there."""
+    """Kill a process and what it forked, if they are still there."""
     if not hasattr(os, "killpg"):
         return process.kill()
-    with suppress(ProcessLookupError, PermissionError):  # macOS says the second of a group that has ended
+    with suppress(ProcessLookupError, PermissionError):  # macOS raises the second for a group that has ended
         os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-r"""The words around a number: a unit or a label changes nothing, `not`, `half of` or `plus two` make another claim.
+r"""The words around a number: a unit or a label changes nothing, `not`, `half of` or `plus two` make it another claim.
 
 English has few words that change a number and endless units, so the few are listed, and any other word may be a unit.
 """
@@ -36,7 +36,7 @@ def names(text: str) -> list[str]:
 
 
 def changes(text: str, words: frozenset[str] = BEFORE) -> bool:
-    """Does a word of this text change the number that it stands at?"""
+    """Does a word of this text change the number beside it?"""
     return not words.isdisjoint(names(text))
 
 

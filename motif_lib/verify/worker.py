@@ -5,7 +5,7 @@ The line out is `[correct, reason]`, or `null` for a pair that was stopped by it
 Started by `pool` as a plain file, so it imports nothing of this project and does not care what the caller's `__main__`
 is. It imports sympy once and forks a grader; when a pair kills that, the next one is forked in milliseconds. Both end
 when their input does, so they never outlive their parent. Limits: the address space; and a timer of computing time
-whose default action kills the grader, also while sympy is deep inside C code, and also if the parent is gone.
+whose default action kills the grader, even while sympy is deep inside C code, and even if the parent is gone.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def limit_memory(size: int) -> None:
 
 @contextmanager
 def limit_time(seconds: float, timer: str):
-    """End this process if the block computes for longer (Windows has no such timer). The signal tells which one it was:
-    ITIMER_VIRTUAL over the gold, ITIMER_PROF over the comparison."""
+    """End this process if the block computes for longer (Windows has no such timer). The signal tells which of the two
+    it was: ITIMER_VIRTUAL over the gold, ITIMER_PROF over the comparison."""
     if not hasattr(signal, "setitimer"):
         yield
         return
@@ -72,7 +72,7 @@ def serve(answers: TextIO) -> None:
 
 
 def main(memory: int) -> None:
-    """Keep a grader at work: one that its time limit ended is replaced, any other end of it is the end."""
+    """Keep a grader running: replace one that hit its time limit; if it ends in any other way, end too."""
     answers, sys.stdout = sys.stdout, sys.stderr  # a library that prints must not break the line protocol
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business

@@ -60,7 +60,7 @@ class Costs:
 def plan(costs: Costs, steps: int, budget: int, window: int, rounds: int) -> list[Use]:
     """Fill the windows of `rounds` rounds with a problem of `steps` steps, as a policy that stops in time would.
 
-    Every round but the last works as many steps as fit and writes its note; the last has to work all that is left.
+    Every round but the last works as many steps as fit and writes its note; the last has to finish the work.
     """
     uses, done = [], 0
     for round in range(1, rounds + 1):
@@ -79,7 +79,7 @@ def plan(costs: Costs, steps: int, budget: int, window: int, rounds: int) -> lis
 
 
 def uses_of(replies: Sequence[Reply], budget: int, window: int) -> list[Use]:
-    """How recorded replies fill a window, and what of them a smaller budget or window would have lost.
+    """How recorded replies fill a window, and what a smaller budget or window would have lost of them.
 
     The note's tokens are estimated by its share of the prompt's characters.
     """

@@ -1,4 +1,4 @@
-"""Round stepper: exactly what each round was asked, what it replied, and what of it the next round will see."""
+"""Round stepper: exactly what each round was asked, what it replied, and how much of that the next round will see."""
 
 from __future__ import annotations
 

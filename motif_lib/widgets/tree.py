@@ -13,7 +13,7 @@ from motif_lib.widgets.markup import StaticTable, number, one_line, safe, verdic
 from motif_lib.widgets.panel import Panel, hint, row, slider
 
 LINE, STEP, LEFT = 18, 84, 84  # pixels: height of a trajectory, width of a round, x of the first reply
-MAX_REPLIES, MAX_BRANCHES = 16, 16  # what the sliders reach; more could not be told apart
+MAX_REPLIES, MAX_BRANCHES = 16, 16  # the most that the sliders reach; more could not be told apart
 
 
 def node(x: float, y: float, reply: Reply) -> str:

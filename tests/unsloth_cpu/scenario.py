@@ -20,7 +20,7 @@ QUICK = {  # what makes a step of a recipe small
     "max_completion_length": 60,
     "max_steps": 2,
     "warmup_steps": 0,
-    "use_cpu": True,
+    "use_cpu": False,  # with Unsloth it is refused; `begin` puts it on for what Transformers asks
     "gradient_checkpointing": True,
 }
 
@@ -35,7 +35,8 @@ def begin(bfloat16: bool) -> None:
     shims.finish(bfloat16)
     from motif_lib.training.recipe import Recipe
 
-    Recipe.unsloth = property(lambda recipe: bool(recipe.load.get("unsloth")))  # with `use_cpu` too
+    config = Recipe.config
+    Recipe.config = lambda recipe, out, **changes: config(recipe, out, use_cpu=True, **changes)
 
 
 def run(*steps: Callable[[], Any]) -> None:

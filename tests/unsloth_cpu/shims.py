@@ -18,7 +18,7 @@ from typing import Any
 
 VERSION = "2026.10.9"
 LEANED_ON = {  # module: names in it
-    "unsloth.models.llama": ["FastLlamaModel", "_PerDeviceRopeCache"],
+    "unsloth.models.llama": ["FastLlamaModel"],
     "unsloth.models.rl": ["PatchFastRL"],
     "unsloth.models.loader": ["ALLOW_BITSANDBYTES"],
     "unsloth.models._utils": ["SUPPORTS_BFLOAT16"],
@@ -26,6 +26,7 @@ LEANED_ON = {  # module: names in it
     "unsloth.kernels.swiglu": ["swiglu_fg_kernel", "swiglu_DWf_DW_dfg_kernel", "_DWf_DW_dfg_traced"],
     "unsloth.kernels.utils": ["fast_dequantize", "fast_gemv"],
     "unsloth_zoo.device_type": ["device_is_bf16_supported"],
+    "unsloth_zoo.gradient_checkpointing": ["UnslothCheckpointFunction"],
 }
 SETTINGS = {
     "UNSLOTH_ALLOW_CPU": "1",  # otherwise Unsloth takes its CPU backend, which is another program
@@ -64,7 +65,6 @@ def finish(bfloat16: bool) -> None:
 
     os.environ["UNSLOTH_ALLOW_CPU"] = "0"  # while it is 1, Unsloth leaves TRL's trainers as they are
     rl.PatchFastRL(FastLanguageModel=llama.FastLlamaModel)
-    place_rope_tables(torch, llama)
     allow_four_bit()
     replace_kernels(torch)
     claim_bfloat16(torch, bfloat16)
@@ -129,7 +129,7 @@ def move_to_the_cpu(torch: Any) -> None:
             if function is torch.Tensor.cuda:
                 return args[0]
             if function is torch.device and type(args[0]) is int:
-                return torch.device("cpu")
+                return torch.device("cuda", args[0])
             if function is torch.Tensor.to and len(args) > 1 and not isinstance(args[1], torch.Tensor | torch.dtype):
                 args = args[0], cpu_for(args[1]), *args[2:]
             return function(*args, **kwargs)
@@ -170,21 +170,6 @@ def claim_bfloat16(torch: Any, bfloat16: bool) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("unsloth") and "SUPPORTS_BFLOAT16" in vars(module):
             module.SUPPORTS_BFLOAT16 = bfloat16
-
-
-def place_rope_tables(torch: Any, llama: Any) -> None:
-    """The tables of the rotary embedding are kept by the number of a device; they are made on the CPU."""
-
-    def build(self: Any, number: int) -> None:
-        size = self.current_rope_size
-        with self._rope_build_mode():
-            where = torch.device("cuda", number)
-            self._set_cos_sin_cache(seq_len=self._rope_cache_rows(), device=where, dtype=self._rope_cache_dtype)
-        self.current_rope_size = size
-        self._rope_cache_versions[number] = self._rope_cache_version
-        self._mark_rope_build(number)
-
-    llama._PerDeviceRopeCache._build_rope_cache = build
 
 
 def allow_four_bit() -> None:

@@ -1,0 +1,17 @@
+"""The options of a command that opens a sampler (`samplers.open`), the same wherever they are taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[int, typer.Option(help="Seed of data and sampling.")]
+Model = Annotated[str, typer.Option(help="motif-tiny, a folder or a Hub id.")]
+Adapter = Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter.")]
+Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of a Hub model, to pin it.")]
+Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
+Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
+Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
+Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
