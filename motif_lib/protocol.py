@@ -74,16 +74,23 @@ def reply_text(reasoning: str, answer: str) -> str:
     return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
 
 
-def read_answer(text: str) -> str | None:
+def read_answer(text: str, finished: bool = False) -> str | None:
     """The text of the last complete `<answer>`, stripped; None if there is none, as in a reply that was cut off.
 
-    Linear in the length of hostile text.
+    Args:
+        text: a reply, hostile text; the time is linear in its length.
+        finished: the reply ended by itself. Then an answer that was opened and never closed reads to the end: real
+            models forget the last tag in every fourth note (docs/real_models.md).
 
     >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far</answer>")
     '5 so far'
     >>> read_answer("<reasoning>2 + 3 = 5, and th") is None
     True
+    >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far", finished=True)
+    '5 so far'
     """
-    end = text.rfind("</answer>")
+    end, opened = text.rfind("</answer>"), text.rfind("<answer>")
+    if finished and opened > end and (rest := text[opened + len("<answer>") :].strip()):
+        return rest
     start = text.rfind("<answer>", 0, max(end, 0))
     return text[start + len("<answer>") : end].strip() if 0 <= start < end else None
