@@ -1,10 +1,10 @@
-r"""Which system message does an instruct model follow? Wordings compared on one model, round by round.
+r"""Which system message does an instruct model follow? Wordings compared on one model, on GSM8K training questions.
 
-    python -m motif_lib.studies.wordings MODEL --size 50 --out runs/wordings
+    python -m motif_lib.studies.wordings MODEL --out runs/wordings
 
-Every wording is a function of the round; the user message stays the protocol's. The table counts, over all rounds,
-what the protocol needs: replies with the four tags, notes that can be read, notes that report progress rather than
-guess the answer, last rounds with a box, and accuracy. A stopped comparison goes on.
+A wording is a function of the round; the user message stays the protocol's. The table counts what the protocol needs:
+notes that can be read and report progress, boxes in the last round, replies within the budget, accuracy by both scores.
+Each wording is an evaluation in a folder of its own, so that a stopped comparison goes on.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from motif_lib.evaluate import evaluate
+from motif_lib.evaluate import Report, evaluate
 from motif_lib.evaluate.store import Record, read_run
-from motif_lib.protocol import NO_NOTE, SYSTEM
+from motif_lib.protocol import NO_NOTE, reply_text, system_message
 from motif_lib.records import Question
 from motif_lib.rewards.format import is_soft
 from motif_lib.samplers.base import Chat, Completion, Sampler
@@ -26,184 +26,137 @@ from motif_lib.verify.extract import boxes
 
 Wording = Callable[[int, int], str]  # (round, num_rounds) -> system message
 
-EXPLICIT = r"""You solve a problem in several rounds. In each round you see the problem and the progress note that you wrote in the round before; everything else that you wrote is forgotten.
-
-Reply in exactly this form:
-<reasoning>
-your work in this round, step by step
-</reasoning>
-<answer>
-the note for the next round: what you have found so far, with its numbers, and what is left to do. In the last round: only the final answer, as \boxed{number}
-</answer>"""
-
-EXAMPLE = r"""
-
-Example. Problem: A farm sells eggs in boxes of 12. Mia buys 3 boxes, uses 7 eggs and shares the rest equally with a friend. How many eggs does each get? Round 1 of 2.
-<reasoning>
-Mia buys 3 * 12 = 36 eggs.
-She uses 7, so 36 - 7 = 29 are left.
-</reasoning>
-<answer>
-Bought 36 eggs, 29 are left after using 7. To do: split 29 in two equal parts.
-</answer>
-With that note, Round 2 of 2. Last round: give the final answer.
-<reasoning>
-29 / 2 = 14.5
-</reasoning>
-<answer>
-\boxed{14.5}
-</answer>"""
-
-REFERENCE = r"""You are a helpful assistant. You solve the user's problem in {n} rounds. In every round you first think, then report your progress in detail. Put your thinking inside <reasoning> </reasoning> and your progress inside <answer> </answer>, strictly as
-<reasoning> thinking </reasoning> <answer> progress in detail </answer>
-The user gives you the progress of the last round again at the start of the next one, and you go on thinking from it. When the user says that it is the last round, put the final answer inside the answer tags, in \boxed{{}}. Only this boxed answer is graded."""
-
-NOTE_ROUND = r"""You solve a problem over {n} rounds. This is round {r}. After it you forget everything except the note that you leave inside <answer>.
-
-Reply in exactly this form:
-<reasoning>
-go on with the problem, step by step{start}
-</reasoning>
-<answer>
-a note to yourself for round {next}: the numbers that you have found, what each of them means, and what is left to do
-</answer>"""
-
-LAST_ROUND = r"""You solve a problem over {n} rounds. This is the last round.
-
-Reply in exactly this form:
-<reasoning>
-finish the problem, step by step{start}
-</reasoning>
-<answer>
-\boxed{{the final answer, a number}}
-</answer>"""
-
-NOTE_EXAMPLE = r"""
-
-For instance, for "Mia buys 3 boxes of 12 eggs, uses 7 and shares the rest equally with a friend. How many does each get?":
-<reasoning>
-3 boxes of 12 eggs are 3 * 12 = 36 eggs.
-36 - 7 = 29 eggs are left.
-</reasoning>
-<answer>
-Mia bought 36 eggs; 29 are left after she used 7. To do: divide 29 by 2.
-</answer>"""
-
-LAST_EXAMPLE = r"""
-
-For instance, for "Mia buys 3 boxes of 12 eggs, uses 7 and shares the rest equally with a friend. How many does each get?":
-<reasoning>
-29 eggs are left, shared by 2: 29 / 2 = 14.5
-</reasoning>
-<answer>
-\boxed{14.5}
-</answer>"""
-
-def per_round(round: int, num_rounds: int) -> str:
-    start = ", from the note in <progress>" if round > 1 else ""
-    text = LAST_ROUND if round == num_rounds else NOTE_ROUND
-    return text.format(n=num_rounds, r=round, next=round + 1, start=start)
-
-
-def step_by_step(round: int, num_rounds: int) -> str:
-    return per_round(round, num_rounds).replace("go on with the problem", "think about the problem and work on it").replace("finish the problem, step by step", "solve the problem, step by step; check the numbers of the note")
-
-
+BEFORE = (  # of version 0.1.0
+    "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
+    "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
+)
+REFERENCE = (  # what the reference code tells its model, in our words
+    "You are a helpful assistant. You solve the user's problem in {n} rounds. In every round you first think,"
+    " then report your progress in detail. Put your thinking inside <reasoning> </reasoning> and your "
+    "progress inside <answer> </answer>, strictly as\n"
+    "<reasoning> thinking </reasoning> <answer> progress in detail </answer>\n"
+    "The user gives you the progress of the last round again at the start of the next one, and you go on "
+    "thinking from it. When the user says that it is the last round, put the final answer inside the answer "
+    "tags, in \\boxed{{}}. Only this boxed answer is graded."
+)
+ONE_TEXT = (
+    "You solve a problem in several rounds. In each round you see the problem and the progress note that you "
+    "wrote in the round before; everything else that you wrote is forgotten.\n\n"
+    "Reply in exactly this form:\n"
+) + reply_text(
+    "your work in this round, step by step",
+    "the note for the next round: what you have found so far, with its numbers, and what is left to do. In the last "
+    "round: only the final answer, as \\boxed{number}",
+)
 WORDINGS: dict[str, Wording] = {
-    "step by step": step_by_step,
-    "explicit": lambda r, n: EXPLICIT,
-    "per round": per_round,
-    "per round + example": lambda r, n: per_round(r, n) + (LAST_EXAMPLE if r == n else NOTE_EXAMPLE),
-    "explicit + example": lambda r, n: EXPLICIT + EXAMPLE,
-    "reference": lambda r, n: REFERENCE.format(n=n),
-    "before": lambda r, n: SYSTEM,
+    "a text a round, with an example": system_message,
+    "a text a round": lambda round, n: system_message(round, n).partition("\n\nFor example")[0],
+    "one text for all rounds": lambda round, n: ONE_TEXT,
+    "the reference's": lambda round, n: REFERENCE.format(n=n),
+    "ours of 0.1.0": lambda round, n: BEFORE,
 }
-
-_ROUND = re.compile(r"Round (\d+) of (\d+)\.[^\n]*\Z")
+ROUND = re.compile(r"Round (\d+) of (\d+)\.[^\n]*\Z")  # how every user message ends
 
 
 class Reworded:
-    """A sampler that gets every chat with another system message."""
+    """A sampler that is given every chat with another system message."""
 
     def __init__(self, sampler: Sampler, wording: Wording):
         self.sampler, self.wording = sampler, wording
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.sampler, name)
 
     def __call__(self, chats: Sequence[Chat]) -> list[Completion]:
-        return self.sampler([self._reword(chat) for chat in chats])
+        return self.sampler([self.reword(chat) for chat in chats])
 
-    def _reword(self, chat: Chat) -> Chat:
-        round, num_rounds = map(int, _ROUND.search(chat[-1]["content"]).groups())
-        return [{"role": "system", "content": self.wording(round, num_rounds)}, chat[-1]]
-
-
-def is_guess(note: str) -> bool:
-    return bool(boxes(note)) or len(note.split()) < 4
+    def reword(self, chat: Chat) -> Chat:
+        """The chat with the wording's system message."""
+        asked = ROUND.search(chat[-1]["content"])
+        assert asked, "every user message ends in its round"
+        return [{"role": "system", "content": self.wording(int(asked[1]), int(asked[2]))}, chat[-1]]
 
 
-def table(reports: dict[str, list[Record]]) -> Table:
+def compare_wordings(
+    questions: Sequence[Question], sampler: Sampler, out: str | Path, num_rounds: int = 2, **options: Any
+) -> Table:
+    """Evaluate every wording; the table shows them in their order.
+
+    Args:
+        questions: the same for all.
+        sampler: of the model, greedy or not.
+        out: folder; each wording gets its own in it.
+        num_rounds: n, at least 2.
+        **options: `batch_size`, `seed` and `progress` of `evaluate`.
+    """
     rows = []
-    for name, records in reports.items():
-        replies = [reply for record in records for reply in record["replies"]]
-        noted = [[record["replies"][i] for record in records] for i in range(len(records[0]["replies"]) - 1)]
-        notes = [r for group in noted for r in group]
-        done = [r for r in notes if r["finished"]]
-        last = [r["replies"][-1] for r in records]
-        lastdone = [r for r in last if r["finished"]]
-        rate = lambda part, whole: f"{100 * len(part) / max(1, len(whole)):.0f}"
-        read = [r for r in done if r["carried"] != NO_NOTE]
-        read1 = [r for r in noted[0] if r["finished"] and r["carried"] != NO_NOTE]
-        fin1 = [r for r in noted[0] if r["finished"]]
-        rows.append((name,
-            rate([r for r in replies if is_soft(r["text"])], replies),
-            rate(read1, fin1), rate(read, done), rate([r for r in read if not is_guess(r["carried"])], read),
-            rate([r for r in lastdone if boxes(r["text"])], lastdone),
-            rate([r for r in replies if not r["finished"]], replies),
-            f"{sum(r['tokens'] for r in replies) / len(records):.0f}",
-            rate([r for r in records if r["verdict"]["correct"]], records),
-            rate([r for r in records if lenient(r)], records)))
-    return Table("", ("wording", "four tags", "notes r1", "notes", "reports", "boxes", "cut", "tokens", "strict", "lenient"), rows, [])
+    for i, (name, wording) in enumerate(WORDINGS.items()):
+        folder = Path(out) / str(i)
+        report = evaluate(questions, Reworded(sampler, wording), num_rounds, name=name, path=folder, **options)
+        rows.append((name, *row(report, read_run(folder)[1], wording)))
+    columns = (
+        "system message",
+        "four tags",
+        "notes read",
+        "reports",
+        "boxed",
+        "cut off",
+        "tokens",
+        "strict",
+        "lenient",
+    )
+    notes = [
+        "% of: all replies; finished replies before the last round (two columns); finished last replies; all replies.",
+        "Tokens are those generated for a question.",
+    ]
+    return Table(f"{len(questions)} questions, {num_rounds} rounds", columns, rows, notes)
 
 
-def lenient(record):
-    text = record["replies"][-1]["text"].replace(",", "")
-    found = re.findall(r"-?\d+(?:\.\d+)?", text)
-    try:
-        return bool(found) and abs(float(found[-1]) - float(record["question"]["gold"].replace(",", ""))) < 1e-6
-    except ValueError:
-        return False
+def row(report: Report, records: Sequence[Record], wording: Wording) -> tuple[str, ...]:
+    """The cells of one wording."""
+    replies = [reply for record in records for reply in record["replies"]]
+    n = len(records[0]["replies"])
+    noted = [reply for reply in replies if reply["round"] < n and reply["finished"]]
+    last = [reply for reply in replies if reply["round"] == n and reply["finished"]]
+    return (
+        share(is_soft(reply["text"]) for reply in replies),
+        share(reply["carried"] != NO_NOTE for reply in noted),
+        share(reports_progress(reply["carried"], wording(reply["round"], n)) for reply in noted),
+        share(bool(boxes(reply["text"])) for reply in last),
+        share(not reply["finished"] for reply in replies),
+        f"{report.tokens_per_question:.0f}",
+        str(report.accuracy.cells[0]),
+        str(report.lenient.cells[0]),
+    )
 
 
-def eight_bit(model):
-    import torch
-    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+def reports_progress(note: str, system: str) -> bool:
+    """Does a note say something: more than a few words, no final answer, and no text of the system message?"""
+    return len(note.split()) > 3 and note != NO_NOTE and not boxes(note) and note[:30] not in system
 
-    spec = {n: per_channel_dynamic_qconfig for n, m in model.named_modules()
-            if isinstance(m, torch.nn.Linear) and not n.endswith("down_proj")}
-    return quantize_dynamic(model, spec, dtype=torch.qint8)
+
+def share(found: Any) -> str:
+    """Per cent that are true; `-` of none."""
+    found = list(found)
+    return f"{100 * sum(found) / len(found):.0f}" if found else "-"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model"); parser.add_argument("--size", type=int, default=50); parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--budget", type=int, default=200); parser.add_argument("--out", type=Path, default=Path("runs/wordings"))
-    parser.add_argument("--only", default=""); parser.add_argument("--split", default="train"); parser.add_argument("--batch", type=int, default=50)
-    a = parser.parse_args()
-    import torch
-    from motif_lib import load_model, load_task, make_sampler
-    model, tokenizer = load_model(a.model)
-    model = model.float()
-    import warnings; warnings.simplefilter('ignore')
-    model = eight_bit(model)
-    questions = load_task("gsm8k", a.split, size=a.size)
-    reports = {}
-    for name in (a.only.split(";") if a.only else WORDINGS):
-        base = make_sampler(model, tokenizer, a.budget, 0.0)
-        evaluate(questions, Reworded(base, WORDINGS[name]), a.rounds, name=name, path=a.out / name.replace(" ", "-"), batch_size=a.batch)
-        reports[name] = read_run(a.out / name.replace(" ", "-"))[1]
-        print(table(reports), flush=True)
+    """The comparison on GSM8K training questions, greedy."""
+    from rich import print
+
+    from motif_lib import load_task
+    from motif_lib.samplers.open import load_sampler
+
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", help="a folder or a Hub id")
+    parser.add_argument("--size", type=int, default=50, help="questions")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--budget", type=int, default=200, help="tokens of a round")
+    parser.add_argument("--out", type=Path, default=Path("runs/wordings"))
+    given = parser.parse_args()
+    sampler = load_sampler(given.model, None, given.budget, temperature=0.0)
+    print(compare_wordings(load_task("gsm8k", "train", given.size), sampler, given.out, given.rounds))
 
 
 if __name__ == "__main__":
