@@ -65,7 +65,10 @@ def test_without_a_system_role_its_text_goes_before_the_question(tokenizer, rand
     monkeypatch.setattr(tokenizer, "chat_template", usable_template(tokenizer))  # as `load_model` leaves it for TRL
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
-    assert f"<start_of_turn>user\n{system_message(2, 3)}\n\n{chat[1]['content']}<end_of_turn>\n<start_of_turn>model" in text
+    assert (
+        f"<start_of_turn>user\n{system_message(2, 3)}\n\n{chat[1]['content']}<end_of_turn>\n<start_of_turn>model"
+        in text
+    )
     assert usable_template(tokenizer) == tokenizer.chat_template  # folded once
 
 

@@ -51,9 +51,9 @@ ONE_TEXT = (
 WORDINGS: dict[str, Wording] = {
     "a text a round, with an example": system_message,
     "a text a round": lambda round, n: system_message(round, n).partition("\n\nFor example")[0],
-    "one text for all rounds": lambda round, n: ONE_TEXT,
     "the reference's": lambda round, n: REFERENCE.format(n=n),
     "ours of 0.1.0": lambda round, n: BEFORE,
+    "one text for all rounds": lambda round, n: ONE_TEXT,
 }
 ROUND = re.compile(r"Round (\d+) of (\d+)\.[^\n]*\Z")  # how every user message ends
 
