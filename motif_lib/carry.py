@@ -37,7 +37,7 @@ def progress_note(reply: str, finished: bool, previous: str) -> str:
     >>> progress_note("<reasoning>2 + 3 = 5, and th", False, "2 so far")
     '(no progress note)'
     """
-    return (read_answer(reply) or NO_NOTE)[:MAX_NOTE]
+    return (read_answer(reply, finished) or NO_NOTE)[:MAX_NOTE]
 
 
 def memory(reply: str, finished: bool, previous: str) -> str:
@@ -46,7 +46,7 @@ def memory(reply: str, finished: bool, previous: str) -> str:
     >>> memory("<reasoning>2 + 3 = 5, and th", False, "2 so far")
     '2 so far'
     """
-    return (read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]
+    return (read_answer(reply, finished) or previous or NO_NOTE)[:MAX_NOTE]
 
 
 def last_text(size: int = 120) -> Carry:
@@ -76,7 +76,7 @@ def answer_or_end(size: int = 200) -> Carry:
     """
 
     def answer_or_end_carry(reply: str, finished: bool, previous: str) -> str:
-        return (read_answer(reply) or (finished and _end(reply, size)) or NO_NOTE)[:MAX_NOTE]
+        return (read_answer(reply, finished) or (finished and _end(reply, size)) or NO_NOTE)[:MAX_NOTE]
 
     answer_or_end_carry.__qualname__ = f"answer_or_end({size})"
     return answer_or_end_carry

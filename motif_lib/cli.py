@@ -13,7 +13,18 @@ from typer.core import TyperGroup
 from motif_lib.classroom.commands import app as classroom
 from motif_lib.machine.commands import app as machine
 from motif_lib.runtime import share_cores
-from motif_lib.samplers.options import Adapter, Budget, Model, Revision, Rounds, Seed, Server, Temperature
+from motif_lib.samplers.options import (
+    Adapter,
+    Budget,
+    Model,
+    Revision,
+    Rounds,
+    Seed,
+    Server,
+    Temperature,
+    Thinking,
+    template_kwargs,
+)
 from motif_lib.show.terminal import printable, write_anything
 from motif_lib.training.commands import app as training
 
@@ -126,6 +137,7 @@ def eval_(
     out: Annotated[Path | None, typer.Option(help="Folder for every reply and verdict; resumes.")] = None,
     seed: Seed = 0,
     server: Server = None,
+    thinking: Thinking = True,
 ):
     """Evaluate a model on a task: accuracy with its interval, by length, tokens spent.
 
@@ -141,7 +153,7 @@ def eval_(
     from motif_lib.tasks import load_task
 
     questions, stop = load_task(task, size=size, seed=seed), boxed if early_stop else None
-    sampler = open_sampler(model, adapter, revision, budget, temperature, server)
+    sampler = open_sampler(model, adapter, revision, budget, temperature, server, template_kwargs(thinking))
     name = model + (f" at {revision}" if revision else "") + (f" with {adapter}" if adapter else "")
     print(evaluate(questions, sampler, rounds, name=name, path=out, seed=seed, stop=stop))
 
@@ -175,6 +187,7 @@ def think(
     temperature: Temperature = 1.0,
     seed: Seed = 0,
     server: Server = None,
+    thinking: Thinking = True,
 ):
     """Answer one question in rounds and print every round.
 
@@ -188,7 +201,7 @@ def think(
 
     if not question.strip():
         raise typer.BadParameter("the question is empty: write one in quotes")
-    sampler = open_sampler(model, adapter, revision, budget, temperature, server)
+    sampler = open_sampler(model, adapter, revision, budget, temperature, server, template_kwargs(thinking))
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
         cut = "" if reply.finished else f", cut off at {budget}"

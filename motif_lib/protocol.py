@@ -10,9 +10,26 @@ from __future__ import annotations
 
 import re
 
-SYSTEM = (
-    "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
-    "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
+RULES = "You solve a problem over {n} rounds. This is {which}. Think inside <reasoning>, step by step. Then write "
+NOTE = (
+    "a progress note inside <answer>. In round {next} you will see the problem and your note, and nothing else: put "
+    "every number that you have found into the note, with its meaning, and say what is left to do."
+)
+FINAL = "only the final answer inside <answer>, as \\boxed{}."
+ASKED = (
+    'For example, to "Mia buys 3 boxes of 12 eggs. She uses 8 eggs for a cake and shares the rest equally with a '
+    'friend. How many eggs does each of them get?" a good reply is:'
+)
+BEGUN = (
+    "First, how many eggs does Mia buy? There are 3 boxes with 12 eggs in each box, so she buys 3 * 12 = 36 eggs.\n"
+    "Next, she uses 8 of them for a cake, so 36 - 8 = 28 eggs are left.",
+    "Mia bought 36 eggs. After the cake she has 28 eggs left. Still to do: share the 28 eggs equally between 2 people.",
+)
+SOLVED = (
+    "Mia buys 3 boxes with 12 eggs in each box, so she buys 3 * 12 = 36 eggs.\n"
+    "She uses 8 of them for a cake, so 36 - 8 = 28 eggs are left.\n"
+    "Two people share the 28 eggs equally, so each of them gets 28 / 2 = 14 eggs.",
+    r"\boxed{14}",
 )
 REPLY_TAGS = ("<reasoning>", "</reasoning>", "<answer>", "</answer>")  # of a reply in format, in their order
 TAGS = (*REPLY_TAGS, "<progress>", "</progress>")
@@ -42,6 +59,19 @@ def neutralise(text: str) -> str:
     return _ROUND_LINE.sub(r"\1(\2)", text)
 
 
+def system_message(round: int, num_rounds: int) -> str:
+    """What every prompt of this round begins with: what to write into which tag, the form, and one example.
+
+    A text for each kind of round: of one text for all rounds, small models forget what holds now (docs/real_models.md).
+    """
+    last = round == num_rounds
+    rules = RULES.format(n=num_rounds, which="the last round" if last else f"round {round}")
+    rules += FINAL if last else NOTE.format(next=round + 1)
+    form = reply_text("...", r"\boxed{...}" if last else "...")
+    example = reply_text(*(SOLVED if last else BEGUN))
+    return f"{rules}\n\nYour reply has this form:\n{form}\n\n{ASKED}\n{example}"
+
+
 def messages(question: str, round: int, num_rounds: int, progress: str | None = None) -> list[dict[str, str]]:
     """Chat messages of one round.
 
@@ -57,7 +87,7 @@ def messages(question: str, round: int, num_rounds: int, progress: str | None = 
     user += f"\nRound {round} of {num_rounds}."
     if round == num_rounds:
         user += " Last round: give the final answer."
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+    return [{"role": "system", "content": system_message(round, num_rounds)}, {"role": "user", "content": user}]
 
 
 def reply_text(reasoning: str, answer: str) -> str:
@@ -74,16 +104,23 @@ def reply_text(reasoning: str, answer: str) -> str:
     return f"<reasoning>\n{reasoning}\n</reasoning>\n<answer>\n{answer}\n</answer>"
 
 
-def read_answer(text: str) -> str | None:
+def read_answer(text: str, finished: bool = False) -> str | None:
     """The text of the last complete `<answer>`, stripped; None if there is none, as in a reply that was cut off.
 
-    Linear in the length of hostile text.
+    Args:
+        text: a reply, hostile text; the time is linear in its length.
+        finished: the reply ended by itself. Then an answer that was opened and never closed reads to the end: real
+            models forget the last tag in every fourth note (docs/real_models.md).
 
     >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far</answer>")
     '5 so far'
     >>> read_answer("<reasoning>2 + 3 = 5, and th") is None
     True
+    >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far", finished=True)
+    '5 so far'
     """
-    end = text.rfind("</answer>")
+    end, opened = text.rfind("</answer>"), text.rfind("<answer>")
+    if finished and opened > end and (rest := text[opened + len("<answer>") :].strip()):
+        return rest
     start = text.rfind("<answer>", 0, max(end, 0))
     return text[start + len("<answer>") : end].strip() if 0 <= start < end else None

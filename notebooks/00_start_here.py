@@ -133,7 +133,8 @@ print(row["question"], row["answer"], sep="\n\n")
 
 # %% [markdown]
 # **A prompt.** `messages` writes the chat of one round. The system message asks for `<reasoning>` and `<answer>`; the
-# user message holds the question, from round 2 on a note, and which round it is.
+# user message holds the question, from round 2 on a note, and which round it is. (A real model needs every word of the
+# system message. motif-tiny's chat template leaves it out: it knows no other task.)
 
 # %%
 (question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(8, 8))

@@ -46,13 +46,14 @@ greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # ## 1. Tokens
 #
 # Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, cut where the
-# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit.
+# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit. Its
+# chat template leaves the system message out, since the tiny model knows its one task by heart.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))
 (ids,) = greedy.render([messages(question.text, round=1, num_rounds=1)])
 print("|".join(tokenizer.decode([i]).replace("\n", "⏎") for i in ids[-42:]))
-print(f"\n{len(ids)} tokens with the system message; window {WINDOW}, budget of a reply {BUDGET}")
+print(f"\n{len(ids)} tokens; window {WINDOW}, budget of a reply {BUDGET}")
 
 # %% [markdown]
 # **The window holds the prompt and the reply together.** Whatever asks for more has to be refused, or cut. Many

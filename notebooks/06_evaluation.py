@@ -315,17 +315,17 @@ def digits_anywhere(replies, golds, task):
     return [Verdict(gold in reply, "its digits occur", None, gold) for reply, gold in zip(replies, golds)]
 
 
-lenient = {name: regrade(RECORDED / "demo" / folder / "test", digits_anywhere) for name, folder in FOLDERS.items()}
-rows = [(name, str(reports[name].accuracy), str(lenient[name].accuracy)) for name in FOLDERS]
+anywhere = {name: regrade(RECORDED / "demo" / folder / "test", digits_anywhere) for name, folder in FOLDERS.items()}
+rows = [(name, str(reports[name].accuracy), str(anywhere[name].accuracy)) for name in FOLDERS]
 display(Table("The same replies, two verifiers", ("", "last box, verified", "digits anywhere"), rows))
-assert all(lenient[name].accuracy.value >= reports[name].accuracy.value for name in FOLDERS)
+assert all(anywhere[name].accuracy.value >= reports[name].accuracy.value for name in FOLDERS)
 
 # %% [markdown]
-# A few replies that only the lenient rule calls right, around the place where it finds the gold:
+# A few replies that only this rule calls right, around the place where it finds the gold:
 
 # %%
 _, records = read_run(RECORDED / "demo" / "base" / "test")
-pairs = zip(records, lenient["base"].items, strict=True)
+pairs = zip(records, anywhere["base"].items, strict=True)
 false_hits = [record for record, item in pairs if item.correct[0] and not record["verdict"]["correct"]]
 for record in false_hits[:4]:
     gold, final = record["question"]["gold"], " ".join(trajectory_of(record).final.split())

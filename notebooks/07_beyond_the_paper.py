@@ -74,8 +74,8 @@ axes.figure
 #
 # ## 2. What should be carried?
 #
-# Between rounds only the note survives. A carry strategy is a function `(reply, finished, previous) -> note`. The four
-# in the library, on the same reply: finished, and cut off by the budget.
+# Between rounds only the note survives. A carry strategy is a function `(reply, finished, previous) -> note`. Four
+# from the library, on the same reply: finished, and cut off by the budget.
 
 # %%
 from motif_lib.carry import full_history, last_text, memory, progress_note

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from motif_lib.models.chat import usable_template
-from motif_lib.protocol import SYSTEM, messages
+from motif_lib.protocol import messages, system_message
 from motif_lib.samplers.local import LocalSampler
 
 FAMILIES = {
@@ -37,9 +37,9 @@ def render(tokenizer):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_tag_and_line_of_the_prompt_survives(family, render):
     text = render(family, "14 eggs")
-    assert text.count(SYSTEM) == 1  # with its four tags
+    assert text.count(system_message(2, 3)) == 1  # with its four tags
     assert text.count("Ann has 2 eggs.\n<progress>\n14 eggs\n</progress>\nRound 2 of 3.") == 1
-    assert text.index(SYSTEM) < text.index("<progress>") < text.rindex("assistant")
+    assert text.index(system_message(2, 3)) < text.index("<progress>") < text.rindex("assistant")
 
 
 @pytest.mark.parametrize("family, marks", FAMILIES.items())
@@ -65,7 +65,10 @@ def test_without_a_system_role_its_text_goes_before_the_question(tokenizer, rand
     monkeypatch.setattr(tokenizer, "chat_template", usable_template(tokenizer))  # as `load_model` leaves it for TRL
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
-    assert f"<start_of_turn>user\n{SYSTEM}\n\n{chat[1]['content']}<end_of_turn>\n<start_of_turn>model" in text
+    assert (
+        f"<start_of_turn>user\n{system_message(2, 3)}\n\n{chat[1]['content']}<end_of_turn>\n<start_of_turn>model"
+        in text
+    )
     assert usable_template(tokenizer) == tokenizer.chat_template  # folded once
 
 

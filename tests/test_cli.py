@@ -158,6 +158,21 @@ def test_an_evaluation_is_known_by_its_model_adapter_and_revision(motif, tmp_pat
     assert asked == [None] * 4 + ["v2", None]
 
 
+@pytest.mark.parametrize("command", ["eval ledger --size 1", "think why?", "signal motif-tiny ledger --size 1"])
+def test_a_thinking_mode_is_switched_off(motif, monkeypatch, command):
+    """What Qwen3's chat template is told."""
+    told = []
+
+    def load_sampler(model, adapter, budget, temperature, chat_template_kwargs, revision):
+        told.append(chat_template_kwargs)
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr("motif_lib.samplers.open.load_sampler", load_sampler)
+    for options in ([], ["--no-thinking"]):
+        assert "seen" in motif(*command.split(), *options)[0]
+    assert told == [None, {"enable_thinking": False}]
+
+
 def test_without_the_notebook_extra_grade_says_who_knows_what_to_install(motif, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nbformat", None)  # its import fails
     status, _, _ = motif("grade", tmp_path / "a.ipynb", "--out", tmp_path / "grades.csv")

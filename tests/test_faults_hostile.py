@@ -62,7 +62,7 @@ def special_tokens(tokenizer, chat) -> list[int]:
 def check_prompt(text: str) -> str:
     """The user turn of round 2 of 3 with the text as question and as note: our tags and the round stand once."""
     system, user = messages(text, 2, 3, text)
-    assert (system["role"], user["role"], system["content"]) == ("system", "user", protocol.SYSTEM)
+    assert (system["role"], user["role"], system["content"]) == ("system", "user", protocol.system_message(2, 3))
     content = user["content"]
     assert content.count("<progress>") == content.count("</progress>") == 1
     assert "<answer" not in content.lower() and "</answer" not in content.lower()

@@ -13,7 +13,7 @@ from motif_lib.protocol import NO_NOTE, messages, neutralise, read_answer, reply
 def test_round_one_of_three_holds_question_and_round():
     chat = messages("How many?", 1, 3)
     assert chat == [
-        {"role": "system", "content": protocol.SYSTEM},
+        {"role": "system", "content": protocol.system_message(1, 3)},
         {"role": "user", "content": "How many?\nRound 1 of 3."},
     ]
 

@@ -64,7 +64,7 @@ def carry_probe(
     }
     reports = {}
     for kind, given in notes.items():
-        begun = [_with_note(trajectory, note) for trajectory, note in zip(done, given, strict=True)]
+        begun = [with_note(trajectory, note) for trajectory, note in zip(done, given, strict=True)]
         seed_sampler(sampler, seed, 1)
         records = make_records(roll_out(begun, sampler, num_rounds), [0] * len(begun))
         reports[kind] = Report.from_records({"name": f"{kind} note", "samples": 1}, records)
@@ -78,7 +78,7 @@ def shuffled(notes: Sequence[str], seed: int = 0) -> list[str]:
     return [notes[giver[i]] for i in range(len(notes))]
 
 
-def _with_note(trajectory: Trajectory, note: str) -> Trajectory:
+def with_note(trajectory: Trajectory, note: str) -> Trajectory:
     """The trajectory up to its last round, with `note` handed to it."""
     *before, handing = trajectory.replies[:-1]
     return Trajectory(trajectory.question, (*before, replace(handing, carried=note)))

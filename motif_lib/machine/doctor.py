@@ -23,7 +23,6 @@ from motif_lib.training.recipe import FOLDER, Recipe, load_recipe
 
 MIN_DISK = 2 * 2**30  # the environment itself takes 2.3 GB (README)
 MIN_MEMORY = 2 * 2**30
-GENERATED = ("ledger", "gsm_symbolic")  # tasks that need no file
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,8 @@ def _recipes(facts: Facts, broken: dict[str, Conflict]) -> Iterator[Finding]:
 
 def _missing(model: str, task: str, facts: Facts) -> Iterator[str]:
     from motif_lib.models.load import TINY
-    from motif_lib.tasks.load import BENCHMARKS
+    from motif_lib.tasks.generated import GENERATED
+    from motif_lib.tasks.rows import BENCHMARKS
 
     if not (facts.online or model == TINY or Path(model).exists() or model in facts.cached):
         yield f"{model} is not on this machine: connect once, or copy its folder and name that as the model"

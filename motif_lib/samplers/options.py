@@ -15,3 +15,11 @@ Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
 Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
 Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
 Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
+Thinking = Annotated[
+    bool, typer.Option(help="Leave a model with a thinking mode, such as Qwen3, in it; --no-thinking switches it off.")
+]
+
+
+def template_kwargs(thinking: bool) -> dict[str, bool] | None:
+    """What the chat template is told; nothing is told where the model's own way is wanted."""
+    return None if thinking else {"enable_thinking": False}

@@ -16,7 +16,6 @@ import json
 import os
 import random
 import warnings
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,42 +23,12 @@ from typing import Any, Literal
 
 from motif_lib.files import first_line
 from motif_lib.records import MAX_LINE, Question
-from motif_lib.tasks import ledger
+from motif_lib.tasks.generated import DEFAULT_SIZE, GENERATED
 from motif_lib.tasks.rows import BENCHMARKS, Benchmark, Row
 from motif_lib.tasks.rows import text as text  # a new benchmark is made of it
 from motif_lib.verify import verify
 
 MAX_QUESTION = 20_000  # characters; the longest of GSM8K, MATH-500 and AIME 2024 has 1,733
-DEFAULT_SIZE = 200  # of a generated task, which has no end
-
-
-def ledger_questions(split: str, size: int, seed: int, steps: tuple[int, int] = (4, 12)) -> list[Question]:
-    """Ledger problems of `steps` = (low, high) days; `length` is the number of days."""
-    name = f"ledger-{split}-{steps[0]}to{steps[1]}-seed{seed}"
-    return [
-        Question(problem.text, str(problem.totals[-1]), "ledger", f"{name}-{i}", problem.days)
-        for i, problem in enumerate(ledger.problems(split, size, seed, steps), 1)
-    ]
-
-
-def gsm_symbolic_questions(split: str, size: int, seed: int) -> list[Question]:
-    """GSM8K-like problems from templates (the reasoning-gym package), no two alike; splits as in Ledger."""
-    import reasoning_gym
-
-    ledger.check_split(split)
-    start = zlib.crc32(f"gsm_symbolic-{seed}".encode())  # problem i is drawn from start + i: keep seeds far apart
-    rows = reasoning_gym.create_dataset("gsm_symbolic", seed=start, size=1_000 + 100 * size)
-    golds: dict[str, str] = {}  # by question
-    for row in rows:
-        if ledger.split_of_text(row["question"]) == split:
-            golds.setdefault(row["question"], row["answer"])
-        if len(golds) == size:
-            break
-    name = f"gsm_symbolic-{split}-seed{seed}"
-    return [Question(text, gold, "gsm_symbolic", f"{name}-{i}") for i, (text, gold) in enumerate(golds.items(), 1)]
-
-
-GENERATED = {"ledger": ledger_questions, "gsm_symbolic": gsm_symbolic_questions}
 
 
 def load_task(

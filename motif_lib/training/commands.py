@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from motif_lib.runtime import share_cores
-from motif_lib.samplers.options import Adapter, Budget, Revision, Rounds, Seed, Server, Temperature
+from motif_lib.samplers.options import (
+    Adapter,
+    Budget,
+    Revision,
+    Rounds,
+    Seed,
+    Server,
+    Temperature,
+    Thinking,
+    template_kwargs,
+)
 
 app = typer.Typer()
 
@@ -27,6 +37,7 @@ def signal(
     temperature: Temperature = 1.0,
     seed: Seed = 0,
     server: Server = None,
+    thinking: Thinking = True,
 ):
     """Before training: is there anything to learn? Format, notes, accuracy, groups with signal, time, and advice.
 
@@ -40,7 +51,7 @@ def signal(
     from motif_lib.training.preflight import Plan, preflight, sample_questions
 
     questions = sample_questions(task, size, seed)
-    sampler = open_sampler(model, adapter, revision, budget, temperature, server)
+    sampler = open_sampler(model, adapter, revision, budget, temperature, server, template_kwargs(thinking))
     plan = Plan(rounds, replies, max_completion_length=budget, max_steps=steps)
     print(preflight(questions, sampler, plan, name=f"{model} on {task}", seed=seed))
 
