@@ -123,9 +123,9 @@ def test_every_keyword_for_vllm_is_in_the_wheel(engine, random_model, tokenizer)
 
 @pytest.mark.slow
 def test_every_keyword_for_the_adapter_is_in_the_wheel():
-    from test_gpu import UNSLOTH
+    from test_gpu import PINNED
 
-    files = read_from_wheel("unsloth_zoo", UNSLOTH, ["unsloth_zoo/vllm_utils.py"])
+    files = read_from_wheel("unsloth_zoo", PINNED[1].partition("==")[2], ["unsloth_zoo/vllm_utils.py"])
     load = definition(files["unsloth_zoo/vllm_utils.py"], "load_lora")
     assert [argument.arg for argument in load.args.args][:3] == ["model", "save_directory", "load_tensors"]
 
