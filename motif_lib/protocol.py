@@ -110,7 +110,7 @@ def read_answer(text: str, finished: bool = False) -> str | None:
     Args:
         text: a reply, hostile text; the time is linear in its length.
         finished: the reply ended by itself. Then an answer that was opened and never closed reads to the end: real
-            models forget the last tag in every fourth note (docs/real_models.md).
+            models often forget the last tag (docs/real_models.md).
 
     >>> read_answer("<reasoning>2 + 3</reasoning> <answer>5 so far</answer>")
     '5 so far'
