@@ -46,8 +46,8 @@ greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # ## 1. Tokens
 #
 # Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, cut where the
-# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit. Its
-# chat template leaves the system message out, since the tiny model knows its one task by heart.
+# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit.
+# Its chat template leaves the system message out, since the tiny model knows its one task by heart.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))

@@ -253,8 +253,9 @@ checks.check_keep_note(keep_note)
 # from motif_lib.carry import memory as keep_note
 # ```
 #
-# `memory` is one line: `(read_answer(reply) or previous or NO_NOTE)[:MAX_NOTE]`. MemAgent works this way, with a memory
-# that is overwritten.
+# `memory` is one line: `(read_answer(reply, finished) or previous or NO_NOTE)[:MAX_NOTE]`. With `finished`, an answer
+# counts whose last tag is missing: real models often forget it (docs/real_models.md). MemAgent works
+# this way, with a memory that is overwritten.
 #
 # </details>
 #

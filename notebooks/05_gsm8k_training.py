@@ -63,12 +63,12 @@ disable_progress_bar()  # of the weights
 # %%
 from motif_lib.training.recipe import FOLDER
 
-print(f"{'recipe':10}{'model':28}{'task':8}{'m':>3}{'k':>3}{'n':>3}{'tokens a round':>16}{'replies':>9}")
+print(f"{'recipe':16}{'model':28}{'task':8}{'m':>3}{'k':>3}{'n':>3}{'tokens a round':>16}{'replies':>9}")
 for file in sorted(FOLDER.glob("*.yaml")):
     found = load_recipe(file)
     m, k, n = (found.train[key] for key in ("num_generations", "num_trajectories", "num_rounds"))
     budget = found.train["max_completion_length"]
-    print(f"{file.stem:10}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
+    print(f"{file.stem:16}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
 # A whole recipe is too long for a lesson: `cpu` takes 50 steps of 8 questions. So we take 8 steps, and of `cpu` 4

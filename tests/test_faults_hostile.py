@@ -233,7 +233,7 @@ def test_any_mixture_is_read_verified_and_rendered(reply, answer):
 @fuzz
 @given(pieces)
 def test_any_mixture_is_one_line_of_json(text):
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")  # two halves that meet are one character
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")  # halves that meet are one
     question = Question(text, text, tags={"subject": text})
     line = json.dumps(asdict(replace(question, id=text)), ensure_ascii=False).encode(errors="backslashreplace")
     assert b"\n" not in line and Question(**json.loads(line)) == replace(question, id=text)
