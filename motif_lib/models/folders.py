@@ -1,4 +1,4 @@
-"""What lies in a folder that is named as a model or as an adapter: a mistake is one line that says what to name."""
+"""Checks a folder that is given as a model or an adapter: a mistake is one line that says what to give instead."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _load(source: str, revision: str | None) -> tuple[Any, Any]:
 
 
 def widened(model: Any) -> Any:
-    """A model for the CPU: in float32, and said so, where it comes in 16 bits that the processor cannot calculate with.
+    """A model for the CPU: in float32, and it says so, if the processor cannot calculate with the 16-bit type.
 
     There float32 reads prompts two to three times as fast and decodes 32 replies nearly twice as fast; only one reply
     alone comes a fifth slower. Packed weights stay, and those that would not fit the memory.
@@ -134,7 +134,7 @@ def widened(model: Any) -> Any:
 
 
 def has_instructions(dtype: str) -> bool:
-    """Can this processor calculate with a 16-bit type, or does it convert each number? Not known counts as not."""
+    """Can this processor calculate with a 16-bit type, or does it convert each number? Unknown counts as no."""
     import torch
 
     can = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.9 has none
@@ -153,7 +153,7 @@ def attention_for(config: Any) -> str | None:
 
 
 def go_on_with(model: Any, adapter: Path, rank: int, source: str) -> Any:
-    """The model with a saved adapter of this rank, for a training that goes on with it.
+    """The model with a saved adapter of this rank, to train it further.
 
     Raises:
         RuntimeError: in one line, if the folder cannot be loaded, or holds an adapter of another rank or model.

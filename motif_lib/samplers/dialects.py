@@ -1,7 +1,7 @@
 """How servers are asked for what OpenAI's own interface lacks, and what they do where a request is silent.
 
 Left alone, llama.cpp draws from 40 tokens with a least probability of 5 %, vLLM and Transformers with the settings in
-the model's files. So a server that is known is told every setting, by the name that it knows.
+the model's files. So a known server is told every setting, under its own name for it.
 """
 
 from __future__ import annotations

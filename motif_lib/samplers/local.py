@@ -23,7 +23,7 @@ KEEP = 0.75  # finished rows leave once the live share of the batch falls below 
 
 
 class LocalSampler(BatchSampler):
-    """Samples completions with a model of which every layer attends to all tokens; arguments as in `ModelSampler`.
+    """Samples completions with a model whose every layer attends to all tokens; arguments as in `ModelSampler`.
 
     Raises:
         ValueError: for a model with other layers, such as a sliding window.

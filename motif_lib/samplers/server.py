@@ -143,7 +143,7 @@ class ServerSampler:
         return body if self.random is None else {**body, "seed": self.random.getrandbits(31)}
 
     def _retried(self, attempt: Callable[[], T], over: Event) -> T:
-        """What an attempt gives, in several tries if need be; no more of them once the call is `over`."""
+        """The result of an attempt, retried if need be, but not once the call is `over`."""
         for tried in range(1, self.tries + 1):
             try:
                 return attempt()

@@ -37,7 +37,7 @@ FEW = 8  # questions of the short preflight that `motif train` begins with
 
 @dataclass(frozen=True)
 class Plan:
-    """The training that is thought of; the names are those of `MotifConfig`."""
+    """The planned training; the names are those of `MotifConfig`."""
 
     num_rounds: int = 3
     num_generations: int = 8
@@ -137,7 +137,7 @@ class Step:
 
 
 class Watch:
-    """Looks on while samplers work: at the time, the progress, and the chats that leave no room for a reply.
+    """Watches samplers at work: their time, their progress, and the chats that leave no room for a reply.
 
     Those get an empty, unfinished reply, as in `evaluate.baselines`; a training would end there.
     """
@@ -160,7 +160,7 @@ class Watch:
 
 
 def look_first(trainer: Any, out: Path, questions: Sequence[Question], name: str, seed: int = 0) -> None:
-    """A short preflight as a run begins: what it found is said in two lines, and kept in the folder as its record.
+    """A short preflight as a run begins: its findings are printed in two lines and kept in the folder.
 
     Nothing of the training changes by it: it draws with copies of the samplers and seeds of its own.
     """
@@ -177,7 +177,7 @@ def look_first(trainer: Any, out: Path, questions: Sequence[Question], name: str
 
 
 def seen(record: Path, name: str, plan: Plan) -> bool:
-    """Does a record tell of this model, task and plan already?"""
+    """Is there a record for this model, task and plan already?"""
     with suppress(OSError, ValueError, TypeError, KeyError):
         known = json.loads(record.read_text(encoding="utf-8"))
         return (known["name"], known["plan"]) == (name, asdict(plan))
@@ -186,7 +186,7 @@ def seen(record: Path, name: str, plan: Plan) -> bool:
 
 @contextmanager
 def same_draws_after() -> Iterator[None]:
-    """After it, Python, NumPy and torch draw as if nothing had been drawn within."""
+    """Leave the random states of Python, NumPy and torch as they were before the block."""
     import numpy as np
     import torch
 

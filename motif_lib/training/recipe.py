@@ -23,7 +23,7 @@ T = TypeVar("T")
 FOLDER = PACKAGE / "training" / "recipes"
 SEED = "a run gets it from --seed, or train_run(seed=...)"
 OF_A_RUN = {"seed": SEED, "data_seed": SEED, "output_dir": "a run gets it from --out"}
-ELSEWHERE = {  # keys that something else than the recipe decides
+ELSEWHERE = {  # keys that are decided elsewhere
     "train": OF_A_RUN,
     "warm": OF_A_RUN,
     "load": {"name": "it is `model`", "adapter": "it is `adapter`"},
@@ -33,7 +33,7 @@ ELSEWHERE = {  # keys that something else than the recipe decides
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run, but for its seed and its folder.
+    """One training run, except for its seed and its folder.
 
     Args:
         model: name for `load_model`.
@@ -71,8 +71,8 @@ class Recipe:
         return replace(self, train={**self.train, **changes})
 
     def settings(self) -> dict[str, Any]:
-        """What a run folder is known by: all but `warm`, which changes no training, and `adapter` where there is none,
-        so that folders from before these keys are known again."""
+        """What a run folder is recognised by: all but `warm`, which changes no training, and an `adapter` of None, so that
+        folders older than these keys are still recognised."""
         return {k: v for k, v in asdict(self).items() if k != "warm" and (k, v) != ("adapter", None)}
 
     def going_on(self, adapter: str | Path | None) -> Recipe:
@@ -205,7 +205,7 @@ def _both_dicts(*values: Any) -> bool:
 
 @contextmanager
 def naming(key: str) -> Iterator[None]:
-    """A setting of a recipe that nothing takes is a mistake in the recipe, told in one line."""
+    """Report a setting that nothing accepts as a mistake in the recipe, in one line."""
     try:
         yield
     except (TypeError, ValueError, KeyError, AttributeError, ImportError) as error:

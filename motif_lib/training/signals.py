@@ -15,7 +15,7 @@ from motif_lib.records import Reply, Trace
 from motif_lib.rewards.format import is_soft
 from motif_lib.show.tables import Shown, Table
 
-# Where the advice changes. Rules of thumb: GRPO learns faster the more groups differ, there is no sharp edge.
+# Where the advice changes. Rules of thumb: GRPO learns faster the more groups differ; there is no sharp edge.
 ENOUGH, PLENTY = 0.2, 0.5  # share of groups whose outcomes differ
 MANY_CUT, FEW_NOTES = 0.5, 0.5  # share of replies that are cut, of notes that can be read
 FEW_OUT = 0.1  # share of prompts that leave no room for a reply
@@ -29,7 +29,7 @@ class Signal(Shown):
 
     Args:
         name: title.
-        plan: the settings of the training that is thought of (`training.preflight.Plan`).
+        plan: the settings of the planned training (`training.preflight.Plan`).
         traces: m consecutive ones belong to a question.
         formats: the format reward of each trace's own reply.
         seconds: spent sampling.

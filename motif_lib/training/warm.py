@@ -57,7 +57,7 @@ DEFAULTS = {
 
 
 class WarmRecipe(Recipe):
-    """A recipe whose `train` is for `SFTConfig`: of the cold start before the recipe that it is made of."""
+    """The recipe of a cold start: its `train` is for `SFTConfig`."""
 
     @classmethod
     def of(cls, recipe: Recipe) -> WarmRecipe:
