@@ -71,8 +71,8 @@ class Recipe:
         return replace(self, train={**self.train, **changes})
 
     def settings(self) -> dict[str, Any]:
-        """What a run folder is recognised by: all but `warm`, which changes no training, and an `adapter` of None, so that
-        folders older than these keys are still recognised."""
+        """What a run folder is recognised by: all but `warm`, which changes no training, and an `adapter` of None, so
+        that folders older than these keys are still recognised."""
         return {k: v for k, v in asdict(self).items() if k != "warm" and (k, v) != ("adapter", None)}
 
     def going_on(self, adapter: str | Path | None) -> Recipe:
