@@ -12,13 +12,8 @@ from test_runs import adapter, outcomes, same  # noqa: F401  outcomes that a ran
 
 from motif_lib import protocol
 from motif_lib.evaluate import evaluate
-from motif_lib.evaluate.statistics import sign_flip
-from motif_lib.models.load import load_model
 from motif_lib.records import Question, Reply, Trajectory
-from motif_lib.rewards.format import is_strict
-from motif_lib.rounds import think
 from motif_lib.samplers.base import ScriptedSampler
-from motif_lib.samplers.local import LocalSampler
 from motif_lib.tasks import load_task
 from motif_lib.tasks.ledger import Ledger, replies
 from motif_lib.training import runs, warm
@@ -67,34 +62,6 @@ def solves_short_ones(chat):
 
 def losses(out):
     return [entry["loss"] for entry in runs.read_metrics(out)]
-
-
-@pytest.mark.slow
-def test_after_a_cold_start_more_replies_are_in_format(tmp_path):
-    """motif-tiny with noise on its weights, 198 examples, 40 held-out questions; the share of a question is paired."""
-    import torch
-
-    model, tokenizer = load_model("motif-tiny")
-    torch.manual_seed(0)
-    for weight in model.parameters():
-        if weight.dim() == 2:
-            weight.data += 0.4 * weight.data.std() * torch.randn_like(weight)
-    model.save_pretrained(tmp_path / "damaged")
-    tokenizer.save_pretrained(tmp_path / "damaged")
-    recipe = replace(load_recipe("cpu"), model=str(tmp_path / "damaged"))
-    assert warm.warm_run(recipe, tmp_path / "warm", size=66)
-    assert json.loads((tmp_path / "warm" / "sources.json").read_text())["traces"] == 66
-    shares = [shares_in_format(recipe.model, start) for start in (None, tmp_path / "warm" / "adapter")]
-    before, after = (sum(share) / len(share) for share in shares)
-    assert after > before and sign_flip([b - a for a, b in zip(*shares)]) < 0.01
-
-
-def shares_in_format(model, adapter):
-    """For each of 40 questions the share of its three replies that are in format."""
-    sampler = LocalSampler(*load_model(model, adapter), 60)
-    sampler.seed(0)
-    done = think(load_task("ledger", size=40), sampler)
-    return [sum(is_strict(reply.text) for reply in trajectory.replies) / 3 for trajectory in done]
 
 
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_end(recipe, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import time
@@ -109,9 +110,10 @@ def test_a_plan_never_overfills_the_window():
 
 
 def test_uses_of_recorded_replies():
-    replies = trajectory("abcdef and more", "the end").replies
+    spoken = trajectory("abcdef and more", "the end").replies
+    replies = [dataclasses.replace(reply, prompt=reply.prompt[1:]) for reply in spoken]  # the user's message alone
     whole = data.uses_of(replies, budget=64, window=256)
-    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (49, 1, 22, 0)]
+    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (47, 3, 22, 0)]
     assert [u.lost for u in data.uses_of(replies, budget=10, window=256)] == [11, 12]
     assert [u.lost for u in data.uses_of(replies, budget=64, window=40)] == [
         31,

@@ -30,7 +30,7 @@ TOTAL = 600  # tokens of all rounds together
 
 
 @dataclass(frozen=True)
-class Row:
+class Answered:
     """One question asked in one way.
 
     Args:
@@ -52,7 +52,9 @@ class Row:
     boxed: bool | None
 
 
-def run_real_model(questions: Sequence[Question], sampler_of: Callable[[int], Sampler], out: str | Path) -> list[Row]:
+def run_real_model(
+    questions: Sequence[Question], sampler_of: Callable[[int], Sampler], out: str | Path
+) -> list[Answered]:
     """Ask in all ways; returns the rows, and writes them as they come.
 
     Args:
@@ -60,7 +62,7 @@ def run_real_model(questions: Sequence[Question], sampler_of: Callable[[int], Sa
         sampler_of: (tokens of a round) -> a greedy sampler.
         out: folder.
     """
-    out, rows = Path(out), list[Row]()
+    out, rows = Path(out), list[Answered]()
     for n in (2, 1, 3):
         name, folder = f"{n} round{'s' if n > 1 else ''}", out / str(n)
         evaluate(questions, sampler_of(TOTAL // n), n, name=name, path=folder)
@@ -77,21 +79,21 @@ def run_real_model(questions: Sequence[Question], sampler_of: Callable[[int], Sa
     return rows
 
 
-def rows_of(way: str, records: Sequence[Record]) -> list[Row]:
+def rows_of(way: str, records: Sequence[Record]) -> list[Answered]:
     """The rows of one way, one trajectory a question."""
     report = Report.from_records({"name": way, "samples": 1}, records)
     return [row_of(way, item, record) for item, record in zip(report.items, records, strict=True)]
 
 
-def row_of(way: str, item: Item, record: Record) -> Row:
+def row_of(way: str, item: Item, record: Record) -> Answered:
     """The row of one trajectory."""
     first, last = record["replies"][0], record["replies"][-1]
     noted = first["carried"] != NO_NOTE if first is not last and first["finished"] else None
     boxed = bool(boxes(last["text"])) if last["finished"] else None
-    return Row(way, item.question.id, item.correct[0] is True, item.lenient[0], item.tokens[0], noted, boxed)
+    return Answered(way, item.question.id, item.correct[0] is True, item.lenient[0], item.tokens[0], noted, boxed)
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[Answered]) -> Table:
     """Accuracy by both scores, tokens, notes and boxes of each way."""
     cells = []
     for way in dict.fromkeys(row.way for row in rows):
@@ -106,7 +108,7 @@ def table(rows: Sequence[Row]) -> Table:
     return Table(f"{len({row.question for row in rows})} questions, {TOTAL} tokens in all", columns, cells, [note])
 
 
-def share(rows: Sequence[Row], key: str) -> str:
+def share(rows: Sequence[Answered], key: str) -> str:
     """How many of those that are known."""
     known = [getattr(row, key) for row in rows if getattr(row, key) is not None]
     return f"{sum(known)} of {len(known)}" if known else "-"

@@ -19,6 +19,10 @@ from motif_lib.tiny.pretraining_examples import example
 
 VOCABULARY = 512  # all of it, tags and special tokens included
 END_OF_TURN, PADDING = "<|im_end|>", "<|endoftext|>"
+SYSTEM = (  # of version 0.1.0, with which motif-tiny was made
+    "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
+    "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
+)
 CHAT_TEMPLATE = (
     "{% for m in messages if m['role'] != 'system' %}"
     "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
@@ -27,11 +31,12 @@ CHAT_TEMPLATE = (
 
 
 def corpus(seed: int, size: int) -> Iterator[str]:
-    """Prompts and replies as the tokenizer will see them."""
+    """Prompts and replies. The words of the system message are in the vocabulary, though the chat template drops it."""
     rng = random.Random(f"tokenizer-{seed}")
     for _ in range(size):
         sample = example(rng)
-        yield "\n".join(f"{m['role']}\n{m['content']}" for m in sample["prompt"] + sample["completion"])
+        prompt = [{"role": "system", "content": SYSTEM}, *sample["prompt"][1:]]
+        yield "\n".join(f"{m['role']}\n{m['content']}" for m in prompt + sample["completion"])
         yield " ".join(DAYS)  # one token each, also the days that pretraining never reaches
 
 
