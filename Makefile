@@ -14,8 +14,9 @@ TEST_UNSLOTH := PYTHONPATH="$(CURDIR)/$(UNSLOTH)" $(PYTEST) tests/unsloth_cpu
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 
-test: .venv/test.done .venv/browser.done
+test: .venv/test.done .venv/browser.done $(UNSLOTH).done
 	$(PYTEST) tests --ignore=tests/unsloth_cpu
+	$(TEST_UNSLOTH)
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
 
