@@ -27,6 +27,7 @@ from motif_lib.show.tables import Table
 from motif_lib.verify.extract import boxes
 
 TOTAL = 600  # tokens of all rounds together
+BATCH = 20  # questions between two writes: a real model takes minutes for them on a CPU
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run_real_model(
     out, rows = Path(out), list[Answered]()
     for n in (2, 1, 3):
         name, folder = f"{n} round{'s' if n > 1 else ''}", out / str(n)
-        evaluate(questions, sampler_of(TOTAL // n), n, name=name, path=folder)
+        evaluate(questions, sampler_of(TOTAL // n), n, name=name, path=folder, batch_size=BATCH)
         records = read_run(folder)[1]
         rows += rows_of(name, records)
         write_text(out / "results.jsonl", to_lines(rows))
