@@ -41,7 +41,7 @@ from motif_lib.training.runs import one_process, train_in, try_optimizer
 from motif_lib.training.settings import typed
 
 SIZE, SAMPLES = 200, 4  # questions, and trajectories of each: at most 800 x n examples
-CPU_BATCH = 16  # trajectories between two writes: a real model takes minutes for them on a CPU
+CPU_BATCH = 100  # trajectories between two writes: minutes for a real model on a CPU, which fewer rows leave idle
 SHARED = {"use_cpu", "bf16", "fp16", "gradient_checkpointing", "optim", "report_to", "disable_tqdm"}  # with `train`
 DEFAULTS = {
     "num_train_epochs": 1.0,
