@@ -93,8 +93,21 @@ def test_all_ways_are_asked_and_written_without_the_questions(tmp_path):
     text = (tmp_path / "results.jsonl").read_text()
     assert [json.loads(line)["question"] for line in text.splitlines()[:4]] == [q.id for q in QUESTIONS]
     assert "What is" not in text
+    assert real_model.read_answered(tmp_path / "results.jsonl") == rows
     shown = {row[0]: row for row in real_model.table(rows).rows}
     assert shown["2 rounds"][4:] == ("3 of 3", "4 of 4") and shown["1 round"][4:] == ("-", "4 of 4")
+
+
+def test_what_a_training_changed_is_paired_by_question():
+    def row(question, formed, correct, way="2 rounds"):
+        return real_model.Answered(way, question, correct, correct, 9, True, True, formed)
+
+    before = [row(f"q{i}", 0.5 * (i % 2), i < 3) for i in range(12)] + [row("q0", 0, False, "1 round")]
+    after = [row(f"q{i}", 1.0, i < 3) for i in reversed(range(10))] + [row("q99", 1.0, True)]
+    rows = {cells[1]: cells for cells in real_model.gains(before, after).rows}
+    assert {cells[0] for cells in rows.values()} == {"2 rounds, 10 questions"}
+    assert rows["replies in format"][2:5] == ("25.0", "100.0", "+75.0") and float(rows["replies in format"][-1]) < 0.01
+    assert rows["strict accuracy"][2:] == ("30.0", "30.0", "+0.0", "[+0.0, +0.0]", "1")
 
 
 @pytest.mark.slow

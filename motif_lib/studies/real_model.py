@@ -10,22 +10,26 @@ a stopped run goes on. `results.jsonl` has a line for each question and way, wit
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from motif_lib.evaluate import Item, Report, evaluate
 from motif_lib.evaluate.note_probe import shuffled, with_note
-from motif_lib.evaluate.statistics import mean_estimate
+from motif_lib.evaluate.statistics import Estimate, bootstrap_interval, mean_estimate, sign_flip
 from motif_lib.evaluate.store import Record, make_records, read_run, trajectory_of
 from motif_lib.files import write_text
 from motif_lib.protocol import NO_NOTE
-from motif_lib.records import Question, to_lines
+from motif_lib.records import Question, read_lines, to_lines
+from motif_lib.rewards.format import is_strict
 from motif_lib.rounds import roll_out
 from motif_lib.samplers.base import Sampler
 from motif_lib.show.tables import Table
 from motif_lib.verify.extract import boxes
 
+NAMES = {"formed": "replies in format", "correct": "strict accuracy", "lenient": "lenient accuracy"}
 TOTAL = 600  # tokens of all rounds together
 BATCH = 100  # decoded together, then written: a core does 28 GFLOP/s with 20 rows, 70 with 100 (float32, our run)
 
@@ -42,6 +46,7 @@ class Answered:
         tokens: generated, all rounds.
         noted: the first reply left a readable note; None if it was cut off, or is the last one.
         boxed: the last reply holds a box; None if it was cut off.
+        formed: share of its replies that are in format, tag by tag (`rewards.format.is_strict`).
     """
 
     way: str
@@ -51,6 +56,7 @@ class Answered:
     tokens: int
     noted: bool | None
     boxed: bool | None
+    formed: float
 
 
 def run_real_model(
@@ -91,7 +97,9 @@ def row_of(way: str, item: Item, record: Record) -> Answered:
     first, last = record["replies"][0], record["replies"][-1]
     noted = first["carried"] != NO_NOTE if first is not last and first["finished"] else None
     boxed = bool(boxes(last["text"])) if last["finished"] else None
-    return Answered(way, item.question.id, item.correct[0] is True, item.lenient[0], item.tokens[0], noted, boxed)
+    formed = fmean(is_strict(reply["text"]) for reply in record["replies"])
+    verdicts = item.correct[0] is True, item.lenient[0]
+    return Answered(way, item.question.id, *verdicts, item.tokens[0], noted, boxed, formed)
 
 
 def table(rows: Sequence[Answered]) -> Table:
@@ -115,6 +123,36 @@ def share(rows: Sequence[Answered], key: str) -> str:
     return f"{sum(known)} of {len(known)}" if known else "-"
 
 
+def gains(before: Sequence[Answered], after: Sequence[Answered]) -> Table:
+    """What a training changed, question by question, in the ways that both were asked.
+
+    The interval is the paired bootstrap of the mean difference, p is of a sign-flip test.
+    """
+    rows = []
+    for way in dict.fromkeys(row.way for row in after):
+        pairs = _pairs(before, after, way)
+        for key in ("formed", "correct", "lenient") if pairs else ():
+            was, now = ([float(getattr(row, key)) for row in side] for side in zip(*pairs, strict=True))
+            apart = [y - x for x, y in zip(was, now, strict=True)]
+            gain = Estimate(fmean(apart), *bootstrap_interval(apart), len(pairs))
+            shares = (f"{100 * fmean(side):.1f}" for side in (was, now))
+            rows.append(
+                (f"{way}, {len(pairs)} questions", NAMES[key], *shares, *gain.points, f"{sign_flip(apart):.2g}")
+            )
+    return Table("Before and after, %", ("", "", "before", "after", "points", "95 % interval", "p"), rows)
+
+
+def _pairs(before: Sequence[Answered], after: Sequence[Answered], way: str) -> list[tuple[Answered, Answered]]:
+    """The rows of one way for the questions that both were asked."""
+    was, now = ({row.question: row for row in rows if row.way == way} for rows in (before, after))
+    return [(was[question], row) for question, row in now.items() if question in was]
+
+
+def read_answered(path: str | Path) -> list[Answered]:
+    """The lines of a `results.jsonl`."""
+    return [Answered(**json.loads(line)) for line in read_lines(path)]
+
+
 def main() -> None:
     """The run on 100 GSM8K test questions."""
     from rich import print
@@ -124,12 +162,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", help="a folder or a Hub id")
     parser.add_argument("--adapter", help="folder of a LoRA adapter, such as a cold start's")
+    parser.add_argument("--before", help="results.jsonl of the model before: what has changed?")
     parser.add_argument("--size", type=int, default=100, help="questions")
     parser.add_argument("--out", type=Path, default=Path("runs/real-model"))
     given = parser.parse_args()
     model, tokenizer = load_model(given.model, given.adapter)
     questions = load_task("gsm8k", size=given.size)
-    print(table(run_real_model(questions, lambda budget: make_sampler(model, tokenizer, budget, 0.0), given.out)))
+    rows = run_real_model(questions, lambda budget: make_sampler(model, tokenizer, budget, 0.0), given.out)
+    print(table(rows))
+    if given.before:
+        print(gains(read_answered(given.before), rows))
 
 
 if __name__ == "__main__":
