@@ -22,6 +22,14 @@ number of samples removes. A temperature of the later rounds other than the trai
 row has weight 0, and its outcome counts in the group mean like any other. So a group's statistics are over m
 trajectories, each once, however many rounds they have; and the expectation stays grad J / n, where drawing from the
 rounds that a trajectory happens to have would credit the rounds of short trajectories more than those of long ones.
+
+**Horizon.** With `horizon=h` the rounds after a_r are asked as those of a trajectory of n' = min(n, r + h) rounds, so
+round n' gives a final answer, and Q is the outcome of that: E[Q | s_r, a_r] = V_h(s_r, a_r), what the reply is worth if
+the work has to end h rounds later. With h = n - 1 it is the rule above. A smaller h makes E[g_r V_h] another direction
+than grad J: a note is credited for what can be finished in h rounds, and not for what would take more. In return Q has
+the luck of at most h rounds in it, and costs k h replies. With h = 0 nothing is rolled out: the reply is graded as it
+stands, by the rules of its task. A final reply earns its outcome; a note that says where the work stands is a wrong
+answer, unless it happens to say the result.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ import transformers
 from test_trainer import settings
 from trl.trainer import callbacks, grpo_config, grpo_trainer
 
-from motif_lib.training import config, trainer
+from motif_lib.training import config, switches, trainer
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.refusals import UNUSED
 
-MODULES = (grpo_config, grpo_trainer, callbacks, config, trainer)
+MODULES = (grpo_config, grpo_trainer, callbacks, config, switches, trainer)
 REFUSED = {  # field: a value other than its default
     "generation_kwargs": {"num_beams": 4}, "vllm_structured_outputs_regex": "[0-9]+", "cache_implementation": "static",
     "use_transformers_continuous_batching": True, "transformers_continuous_batching_config": {"block_size": 32},
@@ -31,7 +31,7 @@ EVERY_ROUND = """
     temperature top_p top_k min_p repetition_penalty chat_template_kwargs max_completion_length""".split()
 OURS = """
     num_rounds num_trajectories credit rollout_policy early_stop later_temperature later_top_p outcome_reward
-    rollout_batch_size sampler traced_questions""".split()
+    rollout_batch_size sampler traced_questions trained_tokens note_reward horizon efficiency control""".split()
 GROUPS = """
     num_generations num_generations_eval generation_batch_size steps_per_generation shuffle_dataset seed""".split()
 TRL = """

@@ -1,6 +1,7 @@
 """MotifTrainer on a small random model: what is trained, who answers, and that the numbers are TRL's."""
 
 import copy
+import itertools
 from contextlib import nullcontext
 
 import pytest
@@ -212,7 +213,7 @@ def test_loss_and_advantages_equal_the_teaching_twin(make, monkeypatch):
     """TRL's numbers of one step against motif_lib.grpo's."""
     trainer = make(reward_funcs=())
     trainer.current_gradient_accumulation_steps = 1  # what `train` would set
-    rewards = iter([2.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    rewards = itertools.cycle([2.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0])  # and once more for the metric
     monkeypatch.setattr("motif_lib.rewards.future.mean_outcome", lambda outcomes: next(rewards))
     trainer.model.train()
     batch = trainer._prepare_inputs([row for row in trainer.train_dataset.select([0, 1]) for _ in range(4)])

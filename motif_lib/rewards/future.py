@@ -14,9 +14,13 @@ from typing import Any
 from motif_lib.carry import Carry, progress_note
 from motif_lib.records import Question, Trace, Trajectory
 from motif_lib.rewards.format import completion_text
-from motif_lib.rounds import Stop, add_reply, branch, ended
+from motif_lib.rewards.horizon import branch_ahead
+from motif_lib.rounds import Stop, add_reply, ended
 from motif_lib.samplers.base import Chat, Completion, Sampler
 from motif_lib.verify import verify_many
+
+Outcomes = Sequence[float | None]  # of the futures of one reply
+Credited = Callable[[Outcomes, Sequence[Trajectory]], Outcomes]  # what these futures are credited with
 
 OUTCOME = 2.0  # reward of a right final answer in the reference code, and by default here; a wrong one earns 0
 
@@ -34,6 +38,11 @@ def outcomes_of(trajectories: Sequence[Trajectory], right: float = OUTCOME) -> l
     return [None if v.correct is None else right * v.correct for v in verdicts]
 
 
+def as_they_are(outcomes: Outcomes, futures: Sequence[Trajectory]) -> Outcomes:
+    """The outcomes themselves."""
+    return outcomes
+
+
 def judge(
     begun: Sequence[Trajectory],
     sampler: Sampler,
@@ -42,12 +51,15 @@ def judge(
     carry: Carry = progress_note,
     right: float = OUTCOME,
     stop: Stop | None = None,
+    horizon: int | None = None,
+    credited: Credited = as_they_are,
 ) -> list[Trace]:
-    """The MOTIF reward of begun trajectories: for each a trace with its k futures, their outcomes and the mean."""
-    futures = branch(begun, sampler, num_trajectories, num_rounds, carry, stop)
+    """The MOTIF reward of begun trajectories: for each a trace with its k futures, their outcomes, and the mean of what
+    these are credited with."""
+    futures = branch_ahead(begun, sampler, num_trajectories, num_rounds, carry, stop, horizon)
     outcomes = iter(outcomes_of([t for group in futures for t in group], right))
     results = [tuple(next(outcomes) for _ in group) for group in futures]
-    return [Trace(tuple(group), found, mean_outcome(found)) for group, found in zip(futures, results)]
+    return [Trace(tuple(group), found, mean_outcome(credited(found, group))) for group, found in zip(futures, results)]
 
 
 class FutureAccuracy:
@@ -62,6 +74,11 @@ class FutureAccuracy:
         ended: tells from a completion's token ids whether the reply ended by itself.
         on_traces: called with the list of `Trace`s of each batch, for logging.
         stop: rule that ends a trajectory before round n.
+        horizon: most rounds of a future; None for all that remain.
+        credited: `(outcomes, futures)` of one reply -> what it is credited with; traces and accuracy keep the outcomes.
+
+    Attributes:
+        traces: of the last batch.
 
     Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues. A
     start that has ended already earns its own outcome, and its completion counts for nothing.
@@ -79,10 +96,13 @@ class FutureAccuracy:
         ended: Callable[[Sequence[int]], bool] = lambda ids: True,
         on_traces: Callable[[list[Trace]], None] | None = None,
         stop: Stop | None = None,
+        horizon: int | None = None,
+        credited: Credited = as_they_are,
     ):
         self.sampler, self.num_trajectories, self.num_rounds = sampler, num_trajectories, num_rounds
         self.carry, self.right, self.ended, self.on_traces = carry, right, ended, on_traces
-        self.stop = stop
+        self.stop, self.horizon, self.credited = stop, horizon, credited
+        self.traces: list[Trace] = []
 
     def __call__(
         self, prompts: list[Chat], completions: list[Any], log_metric: Callable | None = None, **columns: Any
@@ -93,13 +113,17 @@ class FutureAccuracy:
                 starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
             )
         ]
-        how = self.num_trajectories, self.num_rounds, self.carry, self.right, self.stop
-        traces = judge(begun, self.sampler, *how)
+        traces = self.traces = self.judge(begun)
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:
             self._log(traces, begun, log_metric)
         return [trace.reward for trace in traces]
+
+    def judge(self, begun: Sequence[Trajectory]) -> list[Trace]:
+        """A trace for each begun trajectory, as `judge` makes it."""
+        how = self.num_trajectories, self.num_rounds, self.carry, self.right, self.stop, self.horizon, self.credited
+        return judge(begun, self.sampler, *how)
 
     def _begun(self, start: Trajectory, completion: Completion) -> Trajectory:
         over = ended(start, self.num_rounds, self.stop)
@@ -117,7 +141,7 @@ class FutureAccuracy:
         spreads = [pstdev(rewards) for rewards in groups.values()] or [0.0]
         later = [r for t, b in zip(traces, begun) for f in t.trajectories for r in f.replies[len(b.replies) :]]
         finals = [future.replies[-1] for trace in traces for future in trace.trajectories]
-        log_metric("motif/accuracy", fmean([t.reward or 0.0 for t in traces]) / self.right)
+        log_metric("motif/accuracy", fmean([mean_outcome(t.outcomes) or 0.0 for t in traces]) / self.right)
         log_metric("motif/group_spread", fmean(spreads))
         log_metric("motif/groups_without_signal", fmean([spread == 0 for spread in spreads]))
         log_metric("motif/final_replies_cut", fmean([not reply.finished for reply in finals]))

@@ -10,6 +10,7 @@ from trl import GRPOConfig
 from motif_lib.credit import CREDITS
 from motif_lib.rewards.future import OUTCOME
 from motif_lib.training.refusals import check, check_used, check_vllm
+from motif_lib.training.switches import check_switches
 
 POLICIES = ("current", "base")
 
@@ -25,7 +26,7 @@ class MotifConfig(GRPOConfig):
 
     Raises:
         ValueError: in one line, for m < 2, k < 1, n < 1, an unknown credit or policy, or a field that nothing reads
-            (`refusals.UNUSED`).
+            (`refusals.UNUSED`), or for switches that mean nothing together (`switches.check_switches`).
     """
 
     num_rounds: int = field(default=3, metadata={"help": "n: rounds of a trajectory; 1 is vanilla GRPO"})
@@ -64,6 +65,43 @@ class MotifConfig(GRPOConfig):
     )
     traced_questions: int = field(default=1, metadata={"help": "questions of each step written to traces.jsonl"})
 
+    # The open questions, see docs/switches.md; at their defaults the training is the paper's.
+    trained_tokens: str = field(
+        default="all",
+        metadata={
+            "help": "do notes decay without a gradient of their own (CompactionRL, 2607.05378)? The loss falls on "
+            "`all` tokens of a reply, on its `note`, or on its `reasoning`, which is all but the note"
+        },
+    )
+    note_reward: float = field(
+        default=0.0,
+        metadata={
+            "help": "what is the note itself worth (ReSum, 2606.13316)? Weight of a further reward: the mean outcome "
+            "with the note less that without one, from the same state; 0: none"
+        },
+    )
+    horizon: int | None = field(
+        default=None,
+        metadata={
+            "help": "how far ahead must credit look (Reasoning Cache, 2602.03773)? A reply is credited with the answer "
+            "that is asked for this many rounds later, 0: with its own; None: with the end (the paper)"
+        },
+    )
+    efficiency: float | None = field(
+        default=None,
+        metadata={
+            "help": "accuracy against tokens (InftyThink+, 2602.06960): phi of the factor 1 - ((n_used - 1) / phi)^2 "
+            "on each outcome, with early_stop; None: no factor"
+        },
+    )
+    control: str | None = field(
+        default=None,
+        metadata={
+            "help": "did the right reward teach it (2506.10947)? In training, outcomes are `random` or `inverted`; "
+            "evaluations and motif/accuracy keep the true ones; None: no control"
+        },
+    )
+
     def __post_init__(self) -> None:
         check_used(self)
         check_vllm(self)
@@ -81,6 +119,7 @@ class MotifConfig(GRPOConfig):
             self.metric_for_best_model = self.metric_for_best_model or "reward"  # type: ignore[has-type]
         super().__post_init__()
         self._check_groups(self.steps_per_generation)
+        check_switches(self)
 
     def _check_groups(self, steps: int) -> None:
         local, m = self.per_device_train_batch_size * steps, self.num_generations
@@ -115,5 +154,7 @@ class MotifConfig(GRPOConfig):
 
     @property
     def replies_per_question(self) -> int:
-        """m (1 + k (n - 1)): what one question costs with `credit="first"`, and at most with the others."""
-        return self.num_generations * (1 + self.num_trajectories * (self.num_rounds - 1))
+        """m (1 + k (n - 1)): what one question costs with `credit="first"`, and at most with the others; with a
+        `horizon` that in place of n - 1."""
+        ahead = self.num_rounds - 1 if self.horizon is None else self.horizon
+        return self.num_generations * (1 + self.num_trajectories * ahead)

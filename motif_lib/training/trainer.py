@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from motif_lib.training.checkpoints import epochs_before, forget_after, last_che
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.inputs import Row, as_dataset, as_list, to_dataset
 from motif_lib.training.refusals import check_arguments, check_evaluation, check_precision, check_trainer
+from motif_lib.training.switches import add_rewards, credited, mask_loss
 
 __all__ = ["MotifTrainer", "to_dataset"]
 
@@ -91,6 +93,7 @@ class MotifTrainer(GRPOTrainer):
         )
         check_precision(args, precision)
         check_trainer(self)
+        add_rewards(self)
         self.sampler = args.make_sampler(self.policy, self.processing_class)
         self.later_sampler = self.sampler.at(
             args.temperature if args.later_temperature is None else args.later_temperature,
@@ -111,6 +114,8 @@ class MotifTrainer(GRPOTrainer):
             ended=self._ended,
             on_traces=self._trace,
             stop=self.stop,
+            horizon=args.horizon,
+            credited=partial(credited, self),
         )
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -188,12 +193,13 @@ class MotifTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self.traced = self.model.training  # not an evaluation; samplers may switch the mode later
-        if not self.traced or self.args.credit == "first" or self.args.num_rounds == 1:
-            return super()._generate_and_score_completions(inputs)
-        rows = self._roll_in(inputs)
+        moved = self.traced and self.args.credit != "first" and self.args.num_rounds > 1
+        rows = self._roll_in(inputs) if moved else inputs
         batch = super()._generate_and_score_completions(rows)
-        weights = [not ended(row["start"], self.args.num_rounds, self.stop) for row in rows]  # see credit, early stop
-        batch["advantages"] = batch["advantages"] * batch["advantages"].new_tensor(weights)
+        if moved:
+            weights = [not ended(row["start"], self.args.num_rounds, self.stop) for row in rows]  # credit, early stop
+            batch["advantages"] = batch["advantages"] * batch["advantages"].new_tensor(weights)
+        mask_loss(self, batch, rows)
         return batch
 
     def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
