@@ -108,7 +108,9 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
 
 @app.command()
 def ablate(
-    grid: Annotated[str, typer.Argument(help="`ablation`, or a YAML file.")] = "ablation",
+    grid: Annotated[
+        str, typer.Argument(help="`ablation`, `credit`, `questions`, `losses`, or a YAML file.")
+    ] = "ablation",
     out: Out = Path("runs/ablation"),
     seeds: Seeds = 3,
 ):
