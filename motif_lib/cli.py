@@ -204,7 +204,7 @@ def think(
     sampler = open_sampler(model, adapter, revision, budget, temperature, server, template_kwargs(thinking))
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
-        cut = "" if reply.finished else f", cut off at {budget}"
+        cut = "" if reply.finished else f", cut off at {reply.tokens}"
         typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}")
         typer.echo(printable(reply.text))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from motif_lib.carry import Carry, name_of, progress_note
+from motif_lib.carry import Carry, fitting, name_of, progress_note
 from motif_lib.files import first_line, locked, seal, write_text
 from motif_lib.records import Question, Trajectory
 from motif_lib.rounds import check_room
@@ -59,7 +59,8 @@ def train_run(
 
         def make(recipe: Recipe) -> Any:
             trainer = make_trainer(recipe, out, seed, questions, title, carry)
-            check_room(questions, trainer.sampler, trainer.args.num_rounds)
+            room = check_room(questions, trainer.sampler, trainer.args.num_rounds)
+            trainer.carry = fitting(carry, trainer.sampler, room)
             return trainer
 
         def begin(trainer: Any) -> None:
