@@ -106,11 +106,13 @@ def train_in(
     Returns:
         As `train_run`.
     """
+    import torch
+
     from motif_lib.samplers.out_of_memory import free_memory
 
     while True:
         trainer = make(recipe)
-        open_run(out, settings)
+        open_run(out, {**settings, "threads": torch.get_num_threads()})
         record_sources(out, trainer.model, data, recipe.adapter, what)
         with one_line_faults(out, trainer):
             begin(trainer)
