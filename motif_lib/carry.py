@@ -117,11 +117,13 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
     return capped_carry
 
 
-def fitting(carry: Carry, sampler: Any) -> Carry:
-    """The strategy with notes of at most half of what the sampler's window leaves beside a reply."""
+def fitting(carry: Carry, sampler: Any, room: int | None = None) -> Carry:
+    """The strategy with notes of at most half of what the sampler's window leaves beside a reply, and at most `room`
+    tokens where that is known (`rounds.check_room`). A reply without a budget counts as half of the window."""
     if not (window := getattr(sampler, "window", None)):
         return carry
-    return capped(carry, sampler.tokenizer, max(1, (window - sampler.max_new_tokens) // 2))
+    half = (window - (sampler.max_new_tokens or window // 2)) // 2
+    return capped(carry, sampler.tokenizer, max(1, half if room is None else min(half, room)))
 
 
 def name_of(strategy: Callable) -> str:

@@ -57,18 +57,24 @@ app.add_typer(classroom)
 
 Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Number of questions; default 200, or all of a benchmark.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once, about 1 GB each; default one a core.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 
 
 @app.command()
-def demo(out: Out = Path("runs/demo"), seed: Seed = 0, quick: Annotated[bool, typer.Option(help="Two steps.")] = False):
+def demo(
+    out: Out = Path("runs/demo"),
+    seed: Seed = 0,
+    quick: Annotated[bool, typer.Option(help="Two steps.")] = False,
+    jobs: Jobs = None,
+):
     """Train MOTIF (both credits) and vanilla GRPO on the CPU and compare them with the base on held-out problems.
 
     Example: motif demo --out runs/demo
     """
     from motif_lib.studies.demo import run_demo
 
-    run_demo(out, seed, quick)
+    run_demo(out, seed, quick, jobs)
 
 
 @app.command()
@@ -94,7 +100,7 @@ def train(
 
 
 @app.command()
-def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
+def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3, jobs: Jobs = None):
     """Train and evaluate all methods with several seeds: accuracy against training questions.
 
     Example: motif experiment --seeds 3
@@ -103,7 +109,7 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3):
     from motif_lib.studies.seeds import run_experiment
 
     with locked(out):
-        run_experiment(out, range(seeds))
+        run_experiment(out, range(seeds), jobs=jobs)
 
 
 @app.command()
@@ -113,6 +119,7 @@ def ablate(
     ] = "ablation",
     out: Out = Path("runs/ablation"),
     seeds: Seeds = 3,
+    jobs: Jobs = None,
 ):
     """Turn one switch at a time (credit, rounds, carry, ...) with several seeds: a table and a figure with intervals.
 
@@ -122,7 +129,7 @@ def ablate(
     from motif_lib.studies.ablate import load_grid, run_ablation
 
     with locked(out):
-        run_ablation(load_grid(grid), out, range(seeds))
+        run_ablation(load_grid(grid), out, range(seeds), jobs)
 
 
 @app.command("eval")
@@ -206,7 +213,7 @@ def think(
     sampler = open_sampler(model, adapter, revision, budget, temperature, server, template_kwargs(thinking))
     sampler.seed(seed)
     for reply in think_([Question(question, gold="")], sampler, rounds)[0].replies:
-        cut = "" if reply.finished else f", cut off at {budget}"
+        cut = "" if reply.finished else f", cut off at {reply.tokens}"
         typer.echo(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens{cut}")
         typer.echo(printable(reply.text))
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from motif_lib.carry import Carry, progress_note
-from motif_lib.protocol import messages
+from motif_lib.protocol import NO_NOTE, messages
 from motif_lib.records import Question, Reply, Trajectory
 from motif_lib.samplers.base import Chat, Completion, Sampler
 
@@ -85,20 +85,39 @@ def roll_out(
     return rolled
 
 
-def check_room(questions: Sequence[Question], sampler: Sampler, num_rounds: int) -> None:
-    """Raise ValueError, before anything is sampled, if there are questions that leave no room for a reply.
+def check_room(questions: Sequence[Question], sampler: Any, num_rounds: int) -> int | None:
+    """Is there room for every question, for the shortest note (`NO_NOTE`) in later rounds, and for a reply?
 
     A server knows its window itself: it refuses such a question when it is asked.
+
+    Returns:
+        Tokens that a note may have beyond those of the shortest; None with one round, or where no window is known.
+
+    Raises:
+        ValueError: before anything is sampled, if there is none; it says what would do.
     """
-    if leaves_room := getattr(sampler, "leaves_room", None):
-        found = leaves_room([next_prompt(Trajectory(question, ()), num_rounds) for question in questions])
-        if few := found.count(False):
-            model: Any = sampler
-            window, budget = model.window, model.max_new_tokens
-            raise ValueError(
-                f"{few} of {len(found)} questions and a budget of {budget} tokens do not fit the window of {window}: "
-                "lower the budget, or take shorter questions or a model with a longer window"
-            )
+    if not (window := getattr(sampler, "window", None)):
+        return None
+    sizes = [len(ids) for ids in sampler.render([messages(q.text, 1, num_rounds) for q in questions])]
+    longest, budget = questions[sizes.index(max(sizes))].text, sampler.max_new_tokens
+    later = sampler.render([messages(longest, round, num_rounds, NO_NOTE) for round in range(2, num_rounds + 1)])
+    prompt = max([max(sizes), *map(len, later)])
+    left = window - prompt - (budget or 1)
+    if left < 0:
+        few = sum(size > max(sizes) + left for size in sizes)
+        raise ValueError(f"{few} of {len(sizes)} questions {_too_long(prompt, budget, window, bool(later))}")
+    return left if later else None
+
+
+def _too_long(prompt: int, budget: int | None, window: int, noted: bool) -> str:
+    """What is wrong with the longest prompt, of so many tokens, and what would do."""
+    wrong = "leave no room in" if budget is None else f"and a budget of {budget} tokens do not fit"
+    alone, note = " alone" if prompt >= window else "", ", the shortest note included" if noted else ""
+    lower = f"lower the budget to {window - prompt}, or " if budget and window > prompt else ""
+    return (
+        f"{wrong} the window of {window}: the longest prompt{alone} has {prompt} tokens{note}; {lower}take shorter "
+        f"questions, or a model with a window of {prompt + (budget or 1)}"
+    )
 
 
 def think(

@@ -49,3 +49,18 @@ def random_model(tokenizer):
         pad_token_id=tokenizer.pad_token_id,
     )
     return Qwen2ForCausalLM(config).eval()
+
+
+@pytest.fixture
+def in_turn(monkeypatch):
+    """Studies do their runs in this process, one after the other: what a test has patched holds in them."""
+
+    def run(tasks, jobs=None, each=lambda results: None):
+        results = {}
+        for title, task in tasks.items():
+            results[title] = task()
+            each(results)
+        return results
+
+    for study in ("demo", "seeds", "ablate"):
+        monkeypatch.setattr(f"motif_lib.studies.{study}.side_by_side", run)

@@ -112,7 +112,7 @@ def test_equal_seeds_do_not_make_a_difference_certain():
 
 
 @pytest.fixture
-def small(random_model, tokenizer, tmp_path, monkeypatch):
+def small(random_model, tokenizer, tmp_path, monkeypatch, in_turn):
     """Two cells beside the base on a random model, asked with one and two rounds; one step each, on outcomes by a hash
     of the reply, as a random model is never right."""
     outcomes = lambda ts, right=2.0: [right * (zlib.crc32(t.final.encode()) % 2) for t in ts]  # noqa: E731

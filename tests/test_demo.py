@@ -30,7 +30,7 @@ def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():
     assert next(line for line in lines if line.startswith("│ tokens")).count("1234") == 4
 
 
-def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch):
+def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch, in_turn):
     """The base without one, each other with what its own run left, in as many rounds as it was trained; on held-out
     problems, the same for all."""
     asked, trained, problems = [], [], []

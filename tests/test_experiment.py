@@ -50,7 +50,7 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
     assert results == [SeedResult(7, "GRPO", questions, 1, 1) for questions in (0, 16, 80)]
 
 
-def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, monkeypatch):
+def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, monkeypatch, in_turn):
     asked = {}
     monkeypatch.setattr(experiment, "_run_method", lambda recipe, folder, name, seed, questions: asked.update(
         {(seed, name): [question.text for question in questions]}) or [])  # fmt: skip

@@ -11,6 +11,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from motif_lib.cli import main
 from motif_lib.evaluate import evaluate
 from motif_lib.models.load import load_model, load_tokenizer, lora_config
+from motif_lib.protocol import NO_NOTE, messages
 from motif_lib.records import Question
 from motif_lib.samplers.local import LocalSampler
 
@@ -113,7 +114,10 @@ def test_a_name_of_the_hub_goes_to_the_hub(monkeypatch):
     assert asked == ["gpt2", "org/model-1.5"]
 
 
-TOO_LONG = "1 of 2 questions and a budget of {} tokens do not fit the window of {}: lower the budget, or take shorter"
+TOO_LONG = (
+    "1 of 2 questions and a budget of 8 tokens do not fit the window of 256: the longest prompt alone has {} tokens, "
+    "the shortest note included; take shorter questions, or a model with a window of {}"
+)
 
 
 def test_questions_that_do_not_fit_are_one_line_before_anything_is_sampled(random_model, tokenizer):
@@ -122,11 +126,15 @@ def test_questions_that_do_not_fit_are_one_line_before_anything_is_sampled(rando
     questions = [Question("Ann has 3 eggs.", "3"), Question("Ann has 3 eggs. " * 60, "3")]
     with pytest.raises(ValueError) as error:
         evaluate(questions, sampler, progress=False)
-    assert TOO_LONG.format(8, 256) in str(error.value) and "\n" not in str(error.value)
+    (asked,) = sampler.render([messages("Ann has 3 eggs. " * 60, 3, 3, NO_NOTE)])
+    assert str(error.value) == TOO_LONG.format(len(asked), len(asked) + 8)
 
 
 def test_a_training_on_questions_that_do_not_fit_does_not_begin(motif, tmp_path):
     (tmp_path / "ledger.yaml").write_text(yaml.safe_dump({"extends": "cpu", "train": {"max_completion_length": 300}}))
     said = motif("train", tmp_path / "ledger.yaml", "--out", tmp_path / "run")
-    assert "400 of 400 questions and a budget of 300 tokens do not fit the window of 320: lower the budget" in said
+    assert (
+        "400 of 400 questions and a budget of 300 tokens do not fit the window of 320: the longest prompt has" in said
+    )
+    assert "the shortest note included; lower the budget to" in said
     assert not (tmp_path / "run").exists()

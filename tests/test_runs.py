@@ -94,6 +94,18 @@ def test_ctrl_c_in_the_last_step_is_heard_too(recipe, tmp_path, monkeypatch):
     assert runs.train_run(recipe.with_train(max_steps=1), tmp_path / "run", questions=QUESTIONS)
 
 
+def test_the_threads_are_recorded_and_may_change(recipe, tmp_path):
+    """A folder of another machine, or of a version that did not record them, is the same run."""
+    out, settings = tmp_path / "run", {"recipe": recipe.settings(), "seed": 0}
+    (out / "checkpoint-1").mkdir(parents=True)
+    for known in ({}, {"threads": 2}):
+        (out / "settings.json").write_text(json.dumps({**settings, **known}, indent=2, sort_keys=True) + "\n")
+        assert runs.open_run(out, {**settings, "threads": 1}) == out
+        assert json.loads((out / "settings.json").read_text()).get("threads") == known.get("threads")
+    with pytest.raises(RuntimeError, match="other settings"):
+        runs.open_run(out, {**settings, "seed": 1, "threads": 2})
+
+
 def test_a_complete_run_is_not_trained_again(recipe, tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     runs.open_run(tmp_path / "run", {"recipe": recipe.settings(), "seed": 0})

@@ -94,11 +94,33 @@ def test_a_budget_that_does_not_fit_is_one_clear_line(make):
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
 
 
-def test_what_is_drawn_is_reported_and_changes_nothing(make):
+def narrow(sampler):
+    """The sampler, with a window of 64 tokens: a reply that fills it is short."""
+    sampler.window = 64
+    return sampler
+
+
+def test_without_a_budget_each_reply_has_all_the_room_beside_its_own_prompt(make):
+    """Not a token less, not a token more: as if each prompt had been given its own room as a budget."""
+    chats = [messages("Ann has 3 eggs. " * times, 1, 3) for times in (3, 1, 5, 2, 4)]
+    if isinstance(make(1), ServerSampler):
+        with pytest.raises(ValueError, match="give its replies a budget"):
+            make(None)
+    elif not isinstance(make(1), ScriptedSampler):
+        sampler = narrow(make(None, 0))
+        rooms = [64 - len(ids) for ids in sampler.render(chats)]
+        alone = [make(room, 0)([chat])[0] for chat, room in zip(chats, rooms)]
+        assert sampler(chats) == alone and len({*rooms}) == 5
+        full = [given.tokens == room for given, room in zip(alone, rooms)]
+        assert sum(full) == 4 and [given.finished for given in alone] == [not each for each in full]
+
+
+@pytest.mark.parametrize("budget", [12, None])
+def test_what_is_drawn_is_reported_and_changes_nothing(make, budget):
     """Every token once, every reply as done in the end; without a listener the replies are the same."""
-    sampler, heard = make(12, 0), []
-    if isinstance(sampler, ScriptedSampler):
-        pytest.skip("a script draws nothing")
+    if isinstance(make(12), ScriptedSampler if budget else ScriptedSampler | ServerSampler):
+        pytest.skip("a script draws nothing, and a server wants a budget")
+    sampler, heard = narrow(make(budget, 0)), []
     with listening(lambda tokens, replies: heard.append((tokens, replies))):
         given = sampler(CHATS)
     assert sum(tokens for tokens, _ in heard) == sum(reply.tokens for reply in given)

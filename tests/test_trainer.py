@@ -264,7 +264,9 @@ def test_an_adapter_loads_in_plain_peft(make, random_model, tokenizer, tmp_path)
         ({"rollout_policy": "old"}, "current or base"),
         ({"per_device_train_batch_size": 6}, "whole groups of 4"),
         ({"generation_batch_size": 12, "per_device_train_batch_size": 8}, "must be divisible"),
-        ({"max_completion_length": None}, "needs a budget"),
+        ({"max_completion_length": 0}, "needs a budget"),
+        ({"max_completion_length": None, "loss_type": "dr_grpo"}, "divides by the budget: give max_completion_length"),
+        ({"max_completion_length": None, "use_vllm": True}, "vLLM needs a budget: give max_completion_length"),
         ({"temperature": 0.0}, "would be the same"),
     ],
 )

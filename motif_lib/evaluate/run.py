@@ -156,6 +156,8 @@ def _settings(
     found = {key: getattr(sampler, key, None) for key in SAMPLER_SETTINGS}
     found |= {key: getattr(getattr(sampler, "drawing", sampler), key, None) for key in DRAWING_SETTINGS}
     plain = {key: value for key, value in found.items() if value != {} and isinstance(value, str | int | float | dict)}
+    if getattr(sampler, "max_new_tokens", 0) is None:
+        plain["max_new_tokens"] = "window"
     return {
         "name": name,
         "num_rounds": num_rounds,

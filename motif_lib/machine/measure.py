@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from statistics import median
+from statistics import fmean, median
 from time import perf_counter
 from typing import Any
 
@@ -40,7 +40,7 @@ def measure_sampling(trainer: Any, bandwidth: float, batches: Sequence[int]) -> 
     own = trainer.later_sampler
     prompts = later_prompts(trainer, max(batches))
     lengths = [len(prompt) for prompt in prompts]
-    held = sum(lengths) / len(lengths) + own.max_new_tokens / 2  # tokens in a row's cache, on average
+    held = fmean(length + limit / 2 for length, limit in zip(lengths, own.limits(prompts)))  # tokens in a row's cache
 
     def speed(way: str, model: Any, batch: int, tokens_per_second: float) -> Speed:
         per_token = Shape.of(model.config).cache_bytes(model.dtype.itemsize)
@@ -112,7 +112,8 @@ def one_by_one(model: Any, sampler: Any, prompts: Sequence[Sequence[int]]) -> fl
         ids = torch.tensor([prompt], device=model.device)
         if number == 1:  # the first one warms up
             started, tokens = perf_counter(), 0
-        out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **generate_settings(sampler))
+        settings = generate_settings(sampler, *sampler.limits([prompt]))
+        out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **settings)
         tokens += out.shape[1] - len(prompt)
         if number and perf_counter() - started > LOOP_SECONDS:
             break

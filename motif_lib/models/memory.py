@@ -123,7 +123,7 @@ def to_train(
     window: int,
     rollout_rows: int,
     update_rows: int,
-    budget: int,
+    budget: int | None,
     graph: bool = True,
 ) -> GpuMemory:
     """To train by GRPO with gradient checkpointing.
@@ -135,16 +135,19 @@ def to_train(
         window: tokens of prompt and reply together.
         rollout_rows: replies decoded together.
         update_rows: replies in one backward pass.
-        budget: completion tokens of a reply, those whose logits are held.
+        budget: completion tokens of a reply, those whose logits are held; None: prompt and reply share the window, and
+            the estimate has the most of either.
         graph: rollouts by `GraphSampler`, which decodes with a merged copy and keeps its buffers.
     """
     adapter = shape.layers * lora_rank * sum(a + b for a, b in shape.linears) * ADAPTER
     tokens = update_rows * window
     kept = shape.layers * tokens * shape.hidden * 2  # one checkpoint a layer
     one_layer = tokens * (4 * shape.intermediate + 8 * shape.hidden) * 2  # activations of the layer at work, 16-bit
-    logits = update_rows * budget * shape.vocab * (2 + 4 + 4)  # 16-bit, float32, and its gradient
+    logits = update_rows * (budget or window) * shape.vocab * (2 + 4 + 4)  # 16-bit, float32, and its gradient
     buffers = rollout_rows * (window * shape.cache_bytes() + shape.vocab * 2)
-    prompts = rollout_rows * (window - budget) * shape.cache_bytes()  # read into a cache of their own, then copied
+    prompts = (
+        rollout_rows * (window - (budget or 0)) * shape.cache_bytes()
+    )  # read into a cache of their own, then copied
     return GpuMemory(
         weight_bytes(shape, four_bit),
         adapter,

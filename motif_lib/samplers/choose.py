@@ -45,7 +45,7 @@ def on_cuda(model: Any) -> bool:
 def make_sampler(
     model: Any,
     tokenizer: Any,
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     temperature: float = 1.0,
     top_p: float = 1.0,
     batch_size: int = 256,

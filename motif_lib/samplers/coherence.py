@@ -43,7 +43,7 @@ def check_coherence(sampler: Any, policy: Any) -> None:
     if not fragile(policy):
         return
     brief = sampler.at(0.0)
-    brief.max_new_tokens = min(TOKENS, brief.max_new_tokens)
+    brief.max_new_tokens = min(TOKENS, brief.max_new_tokens or TOKENS)
     prompts = brief.render([messages(QUESTION, 1, 3)])
     logits, reply = next_logits(policy, prompts[0]), brief.sample_ids(prompts)[0]
     if not logits.isfinite().all():

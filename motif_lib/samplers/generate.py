@@ -25,7 +25,8 @@ from motif_lib.samplers.progress import anybody, report
 class GenerateSampler(BatchSampler):
     """Samples completions by `model.generate`; arguments as in `ModelSampler`.
 
-    If padding might confuse a model, only prompts of equal length are batched, so nothing is padded.
+    If padding might confuse a model, only prompts of equal length are batched, so nothing is padded; without a budget
+    too, as they leave equal room in the window, and some models have no position beyond it.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any):
@@ -39,7 +40,8 @@ class GenerateSampler(BatchSampler):
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         for rows in super()._batches(prompts):
-            groups = [rows] if self.pads else [list(g) for _, g in groupby(rows, key=lambda i: len(prompts[i]))]
+            together = self.pads and self.max_new_tokens is not None
+            groups = [rows] if together else [list(g) for _, g in groupby(rows, key=lambda i: len(prompts[i]))]
             yield from groups
 
     def _train(self, mode: bool) -> None:
@@ -52,7 +54,8 @@ class GenerateSampler(BatchSampler):
             super()._train(mode)
 
     def _decode(self, prompts: list[Sequence[int]]) -> list[list[int]]:
-        """Decode one batch of N prompts to the end."""
+        """Decode one batch of N prompts, with one limit for their replies, to the end."""
+        limit = self.limits(prompts)[0]
         ids, mask = pad(prompts, self.model.device, PAD_TO if self.pads else 1)  # (N, P)
         stop = self.stop.tolist()
         with torch.random.fork_rng(enabled=self.seeds is not None):
@@ -63,8 +66,8 @@ class GenerateSampler(BatchSampler):
                 attention_mask=mask,
                 eos_token_id=stop,
                 use_cache=True,
-                **generate_settings(self),
-                **({"stopping_criteria": StoppingCriteriaList([Reports(self)])} if anybody() else {}),
+                **generate_settings(self, limit),
+                **({"stopping_criteria": StoppingCriteriaList([Reports(limit, self.stop)])} if anybody() else {}),
             )
         return [until(reply, stop) for reply in out[:, ids.shape[1] :].tolist()]
 
@@ -72,8 +75,8 @@ class GenerateSampler(BatchSampler):
 class Reports(StoppingCriteria):
     """Stops nothing: `generate` calls it at every token, and it reports that (`samplers.progress`)."""
 
-    def __init__(self, sampler: ModelSampler):
-        self.budget, self.stop = sampler.max_new_tokens, sampler.stop
+    def __init__(self, limit: int, stop: Tensor):
+        self.limit, self.stop = limit, stop
         self.step = 0
         self.ended: Tensor | None = None  # (N,)
 
@@ -83,19 +86,19 @@ class Reports(StoppingCriteria):
         before = nothing if self.ended is None else self.ended
         self.ended = before | torch.isin(input_ids[:, -1], self.stop.to(input_ids.device))
         self.step += 1
-        report(int((~before).sum()), self.budget, [self.step] * int((self.ended & ~before).sum()))
+        report(int((~before).sum()), self.limit, [self.step] * int((self.ended & ~before).sum()))
         return nothing
 
 
-def generate_settings(sampler: ModelSampler) -> dict[str, Any]:
-    """Keyword arguments that make `generate` draw as a sampler does.
+def generate_settings(sampler: ModelSampler, limit: int) -> dict[str, Any]:
+    """Keyword arguments that make `generate` draw as a sampler does, at most `limit` tokens.
 
     Every one is given, because models bring their own defaults: Qwen2.5 has a repetition penalty and a top_k.
     """
     how = sampler.drawing
     drawn = {"temperature": how.temperature, "top_p": how.top_p, "top_k": how.top_k, "min_p": how.min_p or 0.0}
     return {
-        "max_new_tokens": sampler.max_new_tokens,
+        "max_new_tokens": limit,
         "do_sample": not how.greedy,
         "repetition_penalty": how.repetition_penalty,
         "pad_token_id": int(sampler.stop[0]),  # after the end of a reply, where nobody reads it

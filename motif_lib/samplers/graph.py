@@ -60,21 +60,24 @@ class GraphSampler(BatchSampler):
         padding = [prompts[0]] * (rows - len(prompts))  # equal prompts are read once, so these cost nothing to read
         cache = RoomyCache(self.model.config)
         logits, mask = read(self.model, [*prompts, *padding], cache)  # (R, V), (R, P)
-        self.decoder.load(cache, mask, logits, mask.shape[1] + self.max_new_tokens)
+        limits = torch.tensor(self.limits(prompts), device=mask.device)  # (N,)
+        most = int(limits.max())
+        self.decoder.load(cache, mask, logits, mask.shape[1] + most)
         del cache
-        history = self.drawing.history([*prompts, *padding], self.max_new_tokens, mask.device)  # (R, P' + budget)
+        history = self.drawing.history([*prompts, *padding], most, mask.device)  # (R, P' + most)
         stop = self.stop.to(mask.device)
         alive = torch.arange(len(prompts), device=mask.device)  # (A,) rows of `prompts`, those at the front of R
         replies: list[list[int]] = [[] for _ in prompts]
-        for done in range(0, self.max_new_tokens, SEGMENT):
-            span = range(done, min(done + SEGMENT, self.max_new_tokens))
-            tokens, logits = self._segment(logits, history, span, mask.shape[1])
+        for done in range(0, most, SEGMENT):
+            span = range(done, min(done + SEGMENT, most))
+            tokens, logits = self._segment(logits, history, span, mask.shape[1], most)
             tokens = tokens[: len(alive)]  # (A, segment)
-            ended = torch.isin(tokens, stop)
+            lengths = torch.arange(done + 1, span.stop + 1, device=mask.device)  # (segment,)
+            ended = torch.isin(tokens, stop) | (lengths == limits[alive, None])  # what comes after a full row is cut
             for row, new, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
                 kept = new[: over.index(True) + 1] if True in over else new
                 replies[row] += kept
-                report(len(kept), self.max_new_tokens, [len(replies[row])] if True in over else [])
+                report(len(kept), most, [len(replies[row])] if True in over else [])
             live = (~ended.any(1)).nonzero()[:, 0]  # (A',)
             if not len(live):
                 break
@@ -84,15 +87,18 @@ class GraphSampler(BatchSampler):
                 history = None if history is None else history[chosen]
         return replies
 
-    def _segment(self, logits: Tensor, history: Tensor | None, span: range, width: int) -> tuple[Tensor, Tensor]:
-        """Decode the tokens `span` of R rows after prompts of `width`: tokens (R, span) and the next logits (R, V)."""
+    def _segment(
+        self, logits: Tensor, history: Tensor | None, span: range, width: int, most: int
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the tokens `span`, of `most` in all, of R rows after prompts of `width`: tokens (R, span) and the next
+        logits (R, V)."""
         step = self.decoder.step(len(logits), width + span.stop)
         tokens, broken = [], torch.zeros((), dtype=torch.bool, device=logits.device)
         for number in span:
             tokens.append(self._draw(self.drawing.penalised(logits, history)))
             broken |= ~logits.amax(1).isfinite().all()
             if history is not None:
-                history[:, number - self.max_new_tokens] = tokens[-1]
+                history[:, number - most] = tokens[-1]
             step.ids[:, 0] = tokens[-1]
             logits = step()
         if broken:

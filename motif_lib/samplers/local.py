@@ -43,22 +43,25 @@ class LocalSampler(BatchSampler):
         """Decode one batch of prompts to their ends; N prompts, of which A are still alive."""
         cache = RoomyCache(self.model.config)
         logits, mask = read(self.model, prompts, cache)  # (N, V), (N, P)
-        history = self.drawing.history(prompts, self.max_new_tokens, mask.device)  # (N, P + budget)
+        limits = torch.tensor(self.limits(prompts), device=mask.device)  # (N,)
+        most = int(limits.max())
+        history = self.drawing.history(prompts, most, mask.device)  # (N, P + most)
         alive = torch.arange(len(prompts), device=mask.device)  # (A,)
         ended = torch.zeros_like(alive, dtype=torch.bool)  # (A,)
         replies: list[list[int]] = [[] for _ in prompts]
-        for step in range(1, self.max_new_tokens + 1):
+        for step in range(1, most + 1):
             tokens = self._choose(self.drawing.penalised(logits, history))  # (A,)
             for row, token, over in zip(alive.tolist(), tokens.tolist(), ended.tolist()):
                 if not over:
                     replies[row].append(token)
-            before, ended = ended, ended | torch.isin(tokens, self.stop.to(tokens.device))
-            report(int((~before).sum()), self.max_new_tokens, [step] * int((ended & ~before).sum()))
-            if step == self.max_new_tokens or ended.all():
+            full = limits[alive] == step  # (A,)
+            before, ended = ended, ended | full | torch.isin(tokens, self.stop.to(tokens.device))
+            report(int((~before).sum()), most, [step] * int((ended & ~before).sum()))
+            if ended.all():
                 break
             if history is not None:
                 history[:, -step] = tokens
-            if ended.float().mean() > 1 - KEEP:
+            if full.any() or ended.float().mean() > 1 - KEEP:  # a full row has no position left for one more token
                 live = (~ended).nonzero()[:, 0]
                 cache.batch_select_indices(live)
                 alive, tokens, mask, ended = alive[live], tokens[live], mask[live], ended[live]

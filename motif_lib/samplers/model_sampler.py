@@ -25,7 +25,7 @@ class ModelSampler(ABC):
     Args:
         model: a causal LM, a PEFT model included.
         tokenizer: its tokenizer, with a chat template.
-        max_new_tokens: budget of a reply, in tokens.
+        max_new_tokens: budget of a reply, in tokens; None for all the room that the window leaves beside its prompt.
         temperature: 0 for greedy decoding.
         top_p: nucleus mass, 1 for all of it.
         batch_size: most rows decoded together.
@@ -38,15 +38,15 @@ class ModelSampler(ABC):
         window: most tokens of a prompt and its reply together; None where the model has no limit.
 
     Raises:
-        ValueError: for a tokenizer without a chat template or an end token; and in a call, if a prompt and its budget
-            do not fit the window.
+        ValueError: for a tokenizer without a chat template or an end token, and for a budget of None where the model
+            has no window; in a call, if a prompt and its budget do not fit the window.
     """
 
     def __init__(
         self,
         model: Any,
         tokenizer: PreTrainedTokenizerBase,
-        max_new_tokens: int,
+        max_new_tokens: int | None,
         temperature: float = 1.0,
         top_p: float = 1.0,
         batch_size: int = 256,
@@ -59,6 +59,8 @@ class ModelSampler(ABC):
         self.drawing = Drawing(float(temperature), float(top_p), top_k, min_p, float(repetition_penalty))
         self.chat_template_kwargs = dict(chat_template_kwargs or {})
         self.window = window(model)
+        if max_new_tokens is None and self.window is None:
+            raise ValueError("this model names no window to fill: give max_new_tokens as a number")
         self.chat_template = usable_template(tokenizer)
         self.stop = torch.tensor(sorted(end_tokens(model, tokenizer)))
 
@@ -117,16 +119,24 @@ class ModelSampler(ABC):
         return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
 
     def leaves_room(self, chats: Sequence[Chat]) -> list[bool]:
-        """Whether each chat and a reply of the whole budget fit the window."""
-        return [not self.window or len(ids) + self.max_new_tokens <= self.window for ids in self.render(chats)]
+        """Whether each chat and a reply of the whole budget fit the window; without a budget, a reply of one token."""
+        return [not self.window or len(ids) + (self.max_new_tokens or 1) <= self.window for ids in self.render(chats)]
 
-    def _check_fit(self, prompts: Sequence[Sequence[int]]) -> None:
-        longest = max(map(len, prompts), default=0)
-        if self.window and longest + self.max_new_tokens > self.window:
+    def limits(self, prompts: Sequence[Sequence[int]]) -> list[int]:
+        """The most tokens of a reply to each prompt: the budget, or else what the window leaves beside that prompt.
+
+        Raises:
+            ValueError: if a prompt leaves no room for that.
+        """
+        longest, budget = max(map(len, prompts), default=0), self.max_new_tokens
+        if self.window and longest + (budget or 1) > self.window:
             raise ValueError(
-                f"a prompt of {longest} tokens and a budget of {self.max_new_tokens} do not fit the window of "
-                f"{self.window}: shorten the question or lower max_new_tokens"
+                f"a prompt of {longest} tokens leaves no room in the window of {self.window}: shorten the question"
+                if budget is None
+                else f"a prompt of {longest} tokens and a budget of {budget} do not fit the window of {self.window}: "
+                "shorten the question or lower max_new_tokens"
             )
+        return [(self.window or 0) - len(prompt) if budget is None else budget for prompt in prompts]
 
 
 class BatchSampler(ModelSampler):
@@ -135,7 +145,7 @@ class BatchSampler(ModelSampler):
     @smaller_when_full
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Completion token ids for prompts given as token ids; an end-of-turn token, if reached, is the last one."""
-        self._check_fit(prompts)
+        self.limits(prompts)  # before anything is decoded
         replies: list[list[int]] = [[] for _ in prompts]
         was_training = self.model.training
         self._train(False)

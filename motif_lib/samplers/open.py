@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def load_sampler(
     name: str,
     adapter: str | Path | None,
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     temperature: float = 1.0,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     **load: Any,
@@ -36,7 +36,7 @@ def open_sampler(
     name: str,
     adapter: Path | None,
     revision: str | None,
-    max_new_tokens: int,
+    max_new_tokens: int | None,
     temperature: float,
     server: str | None,
     chat_template_kwargs: Mapping[str, Any] | None = None,

@@ -14,7 +14,26 @@ Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of a H
 Rounds = Annotated[int, typer.Option(help="Number of rounds n.")]
 Temperature = Annotated[float, typer.Option(min=0, help="0 is greedy.")]
 Server = Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server: http://HOST:PORT/v1.")]
-Budget = Annotated[int, typer.Option(min=1, help="Token budget of one round.")]
+WINDOW = "window"
+
+
+def read_budget(given: str | int) -> int | None:
+    """A number of tokens, or None for the word "window"."""
+    if given == WINDOW:
+        return None
+    if not str(given).isdecimal() or int(given) < 1:
+        raise typer.BadParameter(f"{given!r} is neither a number of tokens above 0 nor {WINDOW!r}")
+    return int(given)
+
+
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        parser=read_budget,
+        metavar="TOKENS|window",
+        help="Token budget of one round; `window` is all the room that the window leaves beside the prompt.",
+    ),
+]
 Thinking = Annotated[
     bool, typer.Option(help="Leave a model with a thinking mode, such as Qwen3, in it; --no-thinking switches it off.")
 ]

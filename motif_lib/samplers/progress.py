@@ -35,7 +35,7 @@ def report(tokens: int, budget: int, ended: Iterable[int] = ()) -> None:
 
     Args:
         tokens: number of new tokens.
-        budget: most tokens of one reply.
+        budget: most tokens of one reply; of a batch with different limits, the largest.
         ended: length of each reply that has ended by one of these tokens.
     """
     if _listeners:

@@ -39,7 +39,7 @@ class ServerSampler:
     Args:
         url: base address, such as `http://localhost:8000/v1`.
         model: name of the model, or of a LoRA adapter, on the server.
-        max_new_tokens: budget of a reply, in tokens.
+        max_new_tokens: budget of a reply, in tokens; a number, as servers differ in what they do without one.
         temperature: 0 for greedy decoding.
         top_p: nucleus mass, 1 for all of it.
         concurrency: most requests in flight; None for what suits the kind of server.
@@ -51,8 +51,8 @@ class ServerSampler:
         chat_template_kwargs: what the chat template is told, such as `{"enable_thinking": False}`; not for Ollama.
 
     Raises:
-        ValueError: from a call, if the server refuses the request, as for a prompt that does not fit its window, or
-            would overlook a setting.
+        ValueError: for no budget; from a call, if the server refuses the request, as for a prompt that does not fit its
+            window, or would overlook a setting.
         RuntimeError: from a call, if the server stays away, refuses the key or answers something else.
     """
 
@@ -60,7 +60,7 @@ class ServerSampler:
         self,
         url: str,
         model: str,
-        max_new_tokens: int,
+        max_new_tokens: int | None,
         temperature: float = 1.0,
         top_p: float = 1.0,
         concurrency: int | None = None,
@@ -72,6 +72,8 @@ class ServerSampler:
         repetition_penalty: float = 1.0,
         chat_template_kwargs: Mapping[str, Any] | None = None,
     ):
+        if max_new_tokens is None:
+            raise ValueError("the window of a server's model is not known here: give its replies a budget in tokens")
         self.url, self.name, self.max_new_tokens = url.rstrip("/"), model, max_new_tokens
         self.temperature, self.top_p = temperature, top_p
         self.concurrency, self.timeout, self.tries, self.pause = concurrency, timeout, tries, pause

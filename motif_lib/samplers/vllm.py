@@ -37,25 +37,25 @@ class VllmSampler(ModelSampler):
 
     def sample_ids(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         """As in `ModelSampler`, from the current policy; within `disable_adapter()`, from its base."""
-        self._check_fit(prompts)
+        limits = self.limits(prompts)
         if not prompts:
             return []
         outputs = self.model.fast_generate(
             [{"prompt_token_ids": list(prompt)} for prompt in prompts],
-            sampling_params=[self._params() for _ in prompts],
+            sampling_params=[self._params(limit) for limit in limits],
             lora_request=self._adapter(),
             use_tqdm=False,
         )
         replies = [list(output.outputs[0].token_ids) for output in outputs]
-        report(sum(map(len, replies)), self.max_new_tokens, map(len, replies))
+        report(sum(map(len, replies)), max(limits), map(len, replies))
         return replies
 
-    def _params(self) -> Any:
+    def _params(self, limit: int) -> Any:
         """Every setting is given: vLLM would take others from the model's generation config."""
         from vllm import SamplingParams
 
         return SamplingParams(
-            max_tokens=self.max_new_tokens,
+            max_tokens=limit,
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.drawing.top_k,

@@ -13,6 +13,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -25,6 +27,7 @@ from motif_lib.records import Question, read_lines, to_lines
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.studies.demo import evaluate_run
+from motif_lib.studies.side_by_side import side_by_side
 from motif_lib.tasks import load_task
 from motif_lib.training.recipe import Recipe, load_recipe, load_yaml
 from motif_lib.training.runs import open_run, train_run
@@ -99,8 +102,10 @@ def load_grid(name: str | Path) -> Grid:
     return grid
 
 
-def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) -> list[CellResult]:
-    """Train and evaluate every cell with every seed; returns and writes the results.
+def run_ablation(
+    grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2), jobs: int | None = None
+) -> list[CellResult]:
+    """Train and evaluate every cell with every seed, `jobs` at once (`side_by_side`); returns and writes the results.
 
     Raises:
         ValueError: before anything is trained, if a cell has settings that nothing takes.
@@ -108,13 +113,17 @@ def run_ablation(grid: Grid, out: str | Path, seeds: Iterable[int] = (0, 1, 2)) 
     recipe = load_recipe(grid.recipe)
     for settings in grid.all_cells().values():
         _with(recipe, settings).config(out)
-    out, results = open_run(out, {"ablation": asdict(grid)}), []
+    out, tasks = open_run(out, {"ablation": asdict(grid)}), {}
     for seed in seeds:
         questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **recipe.dial)
         for cell, settings in grid.all_cells().items():
             folder = out / f"seed{seed}" / re.sub(r"[^\w=.-]+", "_", cell)
-            results += _run_cell(grid, recipe, cell, settings, folder, seed, questions)
-            write_text(out / "results.jsonl", to_lines(results))
+            tasks[f"{cell}, seed {seed}"] = partial(_run_cell, grid, recipe, cell, settings, folder, seed, questions)
+
+    def write(found: dict[str, list[CellResult]]) -> None:
+        write_text(out / "results.jsonl", to_lines(chain.from_iterable(found.values())))
+
+    results = list(chain.from_iterable(side_by_side(tasks, jobs, write).values()))
     write_results(grid, results, out)
     return results
 

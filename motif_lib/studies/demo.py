@@ -10,6 +10,7 @@ import json
 import shlex
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from motif_lib.rounds import boxed
 from motif_lib.samplers.open import load_sampler
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
+from motif_lib.studies.side_by_side import side_by_side
 from motif_lib.tasks import load_task
 from motif_lib.training.recipe import Recipe, load_recipe
 from motif_lib.training.run_folder import open_run, read_metrics
@@ -35,13 +37,16 @@ TEST_SIZE = 200
 SMOOTH = 5  # steps averaged in the learning curve
 
 
-def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) -> dict[str, Report]:
+def run_demo(
+    out: str | Path = "runs/demo", seed: int = 0, quick: bool = False, jobs: int | None = None
+) -> dict[str, Report]:
     """Train and evaluate all methods, print the table, save the figures.
 
     Args:
         out: run folder.
         seed: of questions, sampling and training; two runs on one machine print the same table.
         quick: two training steps and 18 problems, to see that everything works.
+        jobs: most runs at once, as in `side_by_side`.
 
     Returns:
         The report of each method.
@@ -51,21 +56,26 @@ def run_demo(out: str | Path = "runs/demo", seed: int = 0, quick: bool = False) 
     recipe = recipe.with_train(max_steps=2) if quick else recipe
     with locked(out):
         out = open_run(out, {"demo": 1, "seed": seed, "quick": quick})
-        reports = _run_methods(recipe, out, seed, quick)
+        reports = _run_methods(recipe, out, seed, quick, jobs)
         report_results(reports, out, time.perf_counter() - started)
     return reports
 
 
-def _run_methods(recipe: Recipe, out: Path, seed: int, quick: bool) -> dict[str, Report]:
-    """Train and evaluate the base and every method."""
+def _run_methods(recipe: Recipe, out: Path, seed: int, quick: bool, jobs: int | None) -> dict[str, Report]:
+    """Train and evaluate the base and every method, side by side."""
     questions = load_task("ledger", split="test", size=18 if quick else TEST_SIZE, seed=seed, **recipe.dial)
-    reports = {"base": evaluate_run(recipe, None, questions, out / "base" / "test", "base", seed)}
+    tasks = {"base": partial(evaluate_run, recipe, None, questions, out / "base" / "test", "base", seed)}
     for name, changes in METHODS.items():
-        folder, method = out / name.lower().replace(" ", "-"), recipe.with_train(**changes)
-        if not train_run(method, folder, seed, title=name):
-            raise KeyboardInterrupt  # which `train_run` has heard and told
-        reports[name] = evaluate_run(method, folder / "adapter", questions, folder / "test", name, seed)
-    return reports
+        folder = out / name.lower().replace(" ", "-")
+        tasks[name] = partial(run_method, recipe.with_train(**changes), folder, questions, name, seed)
+    return side_by_side(tasks, jobs)
+
+
+def run_method(recipe: Recipe, folder: Path, questions: Sequence[Question], name: str, seed: int) -> Report:
+    """Train by a recipe, and evaluate."""
+    if not train_run(recipe, folder, seed, title=name):
+        raise KeyboardInterrupt  # which `train_run` has heard and told
+    return evaluate_run(recipe, folder / "adapter", questions, folder / "test", name, seed)
 
 
 def evaluate_run(

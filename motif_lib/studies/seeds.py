@@ -14,6 +14,8 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -23,6 +25,7 @@ from motif_lib.records import Question, read_lines, to_lines
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.studies.demo import METHODS, TEST_SIZE, evaluate_run
+from motif_lib.studies.side_by_side import side_by_side
 from motif_lib.tasks import load_task
 from motif_lib.training.checkpoints import checkpoints, step_of
 from motif_lib.training.recipe import Recipe, load_recipe
@@ -42,19 +45,27 @@ class SeedResult:
     total: int
 
 
-def run_experiment(out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None) -> list[SeedResult]:
-    """Train every method with every seed and evaluate its checkpoints; returns and writes the results."""
+def run_experiment(
+    out: str | Path, seeds: Sequence[int] = (0, 1, 2), recipe: Recipe | None = None, jobs: int | None = None
+) -> list[SeedResult]:
+    """Train every method with every seed and evaluate its checkpoints, `jobs` at once (`side_by_side`); returns and
+    writes the results."""
     recipe = recipe or load_recipe("cpu")
     steps = max(1, round(SHARE * recipe.train["max_steps"]))
     recipe = recipe.with_train(save_steps=steps, save_total_limit=None)
     out = open_run(out, {"experiment": 1, "recipe": recipe.settings()})
-    started, results = time.perf_counter(), []
+    started, tasks = time.perf_counter(), {}
     for seed in seeds:
         questions = load_task("ledger", split="test", size=TEST_SIZE, seed=seed, **recipe.dial)
         for name, changes in METHODS.items():
             folder = out / f"seed{seed}" / name.lower().replace(" ", "-")
-            results += _run_method(recipe.with_train(**changes), folder, name, seed, questions)
-            write_text(out / "results.jsonl", to_lines(results))
+            method = recipe.with_train(**changes)
+            tasks[f"{name}, seed {seed}"] = partial(_run_method, method, folder, name, seed, questions)
+
+    def write(found: dict[str, list[SeedResult]]) -> None:
+        write_text(out / "results.jsonl", to_lines(chain.from_iterable(found.values())))
+
+    results = list(chain.from_iterable(side_by_side(tasks, jobs, write).values()))
     write_results(results, out, time.perf_counter() - started)
     return results
 

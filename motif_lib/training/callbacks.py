@@ -85,8 +85,8 @@ class ProgressLine(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         most = args.questions_per_step * args.replies_per_question
-        tqdm.write(f"{self.title}: {args.questions_per_step} questions a step, at most {most} replies of "
-                   f"{args.max_completion_length} tokens")  # fmt: skip
+        length = f"of {args.max_completion_length} tokens" if args.max_completion_length else "that may fill the window"
+        tqdm.write(f"{self.title}: {args.questions_per_step} questions a step, at most {most} replies {length}")
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.title, unit="step")
 
     def on_log(self, args, state, control, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:

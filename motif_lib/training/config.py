@@ -9,7 +9,7 @@ from trl import GRPOConfig
 
 from motif_lib.credit import CREDITS
 from motif_lib.rewards.future import OUTCOME
-from motif_lib.training.refusals import check, check_used, check_vllm
+from motif_lib.training.refusals import check, check_budget, check_used, check_vllm
 from motif_lib.training.switches import check_switches
 
 POLICIES = ("current", "base")
@@ -19,10 +19,11 @@ POLICIES = ("current", "base")
 class MotifConfig(GRPOConfig):
     """Settings of a MOTIF run, on top of those of `GRPOConfig` and `TrainingArguments`.
 
-    `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round, and
-    `top_p`, `top_k`, `min_p`, `repetition_penalty` and `chat_template_kwargs` hold in every round. The best model is
-    the one with the highest `eval_reward`, unless `metric_for_best_model` names another metric: the loss of GRPO is
-    near 0 however good a model is. `reward_weights` begin with the weight of the MOTIF reward.
+    `num_rounds=1` is vanilla GRPO through the same code. `max_completion_length` is the budget of every round, None for
+    all the room that the window leaves beside a prompt; `top_p`, `top_k`, `min_p`, `repetition_penalty` and
+    `chat_template_kwargs` hold in every round. The best model is the one with the highest `eval_reward`, unless
+    `metric_for_best_model` names another metric: the loss of GRPO is near 0 however good a model is. `reward_weights`
+    begin with the weight of the MOTIF reward.
 
     Raises:
         ValueError: in one line, for m < 2, k < 1, n < 1, an unknown credit or policy, or a field that nothing reads
@@ -105,11 +106,11 @@ class MotifConfig(GRPOConfig):
     def __post_init__(self) -> None:
         check_used(self)
         check_vllm(self)
-        m, budget = self.num_generations, self.max_completion_length
+        check_budget(self)
+        m = self.num_generations
         check(self.num_rounds >= 1, f"num_rounds={self.num_rounds}: at least one round is needed")
         check(self.num_trajectories >= 1, f"num_trajectories={self.num_trajectories}: k must be at least 1")
         check(m >= 2, f"num_generations={m}: a group needs m >= 2 replies")
-        check(bool(budget) and budget >= 1, f"max_completion_length={budget}: a reply needs a budget of tokens")
         check(self.temperature > 0, f"temperature={self.temperature}: at 0 all replies of a group would be the same")
         check(self.credit in CREDITS, f"credit={self.credit!r}: choose one of {', '.join(CREDITS)}")
         check(self.rollout_policy in POLICIES, f"rollout_policy={self.rollout_policy!r}: choose current or base")

@@ -42,7 +42,7 @@ class Plan:
     num_rounds: int = 3
     num_generations: int = 8
     num_trajectories: int = 1
-    max_completion_length: int = 60
+    max_completion_length: int | None = 60
     credit: str = "first"
     questions_per_step: int = 8
     max_steps: int = 100

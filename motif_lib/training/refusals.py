@@ -57,6 +57,15 @@ def check_vllm(args: Any) -> None:
     )
 
 
+def check_budget(args: Any) -> None:
+    """Refuse a budget of nothing; and None, all the room in the window, beside what needs a number."""
+    budget = args.max_completion_length
+    check(budget is None or budget >= 1, f"max_completion_length={budget}: a reply needs a budget of tokens")
+    number = "give max_completion_length as a number"
+    check(budget or args.loss_type != "dr_grpo", f"loss_type='dr_grpo' divides by the budget: {number}")
+    check(budget or not args.use_vllm, f"TRL's vLLM needs a budget: {number}, or set use_vllm=False")
+
+
 def check_precision(args: Any, asked: tuple[bool, bool]) -> None:
     """Raise a ValueError if Unsloth's trainer has taken another precision: a recipe would not say what ran."""
     if (args.bf16, args.fp16) != asked:
@@ -80,7 +89,8 @@ def check_trainer(trainer: Any) -> None:
     from peft import PeftModel
 
     args, data = trainer.args, trainer.train_dataset
-    check_vllm(args)  # again: for a model with a vLLM engine Unsloth has turned `use_vllm` on
+    check_budget(args)
+    check_vllm(args)  # both again: for a model with a vLLM engine Unsloth has turned `use_vllm` on
     check(
         not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled),  # by the launcher
         "every process samples with the whole model: launch several processes with DDP",

@@ -1,6 +1,7 @@
 """A run folder: what training leaves behind, and how a run is recognised after a stop.
 
-settings.json   the recipe and seed; a folder with other settings is refused, not overwritten
+settings.json   the recipe and seed; a folder with other settings is refused, not overwritten. And the number of torch's
+                threads as it began, which may change
 sources.json    what they stood for: commit or checksum of the model, checksum of the questions; never changed in a run
 signal.json     what the untrained model did with a few questions, if `motif train` looked (`training.preflight`)
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,16 @@ def begun(out: Path) -> bool:
 
 
 def _agrees(file: Path, record: dict[str, Any]) -> bool:
-    """Whether a record equals the one on disk, or there is none on disk."""
-    return not file.exists() or file.read_text(encoding="utf-8-sig") == _text(record)
+    """Whether a record equals the one on disk but for the threads, or there is none on disk."""
+    return not file.exists() or _known_by(file.read_text(encoding="utf-8-sig")) == _known_by(_text(record))
+
+
+def _known_by(text: str) -> Any:
+    """What a run is recognised by: folders older than the record of threads still are."""
+    with suppress(ValueError):
+        record = json.loads(text)
+        return {key: value for key, value in record.items() if key != "threads"} if isinstance(record, dict) else text
+    return text
 
 
 def _text(record: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from motif_lib.carry import Carry, name_of, progress_note
+from motif_lib.carry import Carry, fitting, name_of, progress_note
 from motif_lib.files import first_line, locked, seal, write_text
 from motif_lib.records import Question, Trajectory
 from motif_lib.rounds import check_room
@@ -59,7 +59,8 @@ def train_run(
 
         def make(recipe: Recipe) -> Any:
             trainer = make_trainer(recipe, out, seed, questions, title, carry)
-            check_room(questions, trainer.sampler, trainer.args.num_rounds)
+            room = check_room(questions, trainer.sampler, trainer.args.num_rounds)
+            trainer.carry = fitting(carry, trainer.sampler, room)
             return trainer
 
         def begin(trainer: Any) -> None:
@@ -105,11 +106,13 @@ def train_in(
     Returns:
         As `train_run`.
     """
+    import torch
+
     from motif_lib.samplers.out_of_memory import free_memory
 
     while True:
         trainer = make(recipe)
-        open_run(out, settings)
+        open_run(out, {**settings, "threads": torch.get_num_threads()})
         record_sources(out, trainer.model, data, recipe.adapter, what)
         with one_line_faults(out, trainer):
             begin(trainer)
