@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from motif_lib.carry import chat_of
+
 ORDER = "TRL draws whole groups: choose with shuffle_dataset and seed"
 UNUSED = {  # what to do instead of setting a field that nothing here reads, or only the round that is trained
     "set temperature, top_p, top_k, min_p or repetition_penalty, which hold in every round": """
@@ -54,6 +56,15 @@ def check_vllm(args: Any) -> None:
         not (args.credit == "all" and args.use_vllm),
         "credit='all' gives each reply of a group a prompt of its own, TRL's vLLM samples one prompt a group: set "
         "use_vllm=False, or leave out fast_inference",
+    )
+
+
+def check_carry(args: Any, carry: Any) -> None:
+    """Refuse to train the notes alone where a call writes them: that call is sampled and not trained."""
+    check(
+        not (chat_of(carry) and getattr(args, "trained_tokens", "all") == "note"),
+        "trained_tokens='note' would train no note: with this carry a call of its own writes the notes, and that call "
+        "is not trained; choose another carry, or trained_tokens='all'",
     )
 
 
