@@ -9,17 +9,22 @@ compared at one budget. Your own strategy is such a function too:
         return reply.strip().partition("\n")[0]
 
     think(questions, sampler, carry=first_line)
+
+With `@asks(chat)` above it, the note is written by a call of its own to the model, as in `summarise`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from motif_lib.protocol import NO_NOTE, REPLY_TAGS, read_answer
+from motif_lib.protocol import NO_NOTE, REPLY_TAGS, read_answer, summary_messages
+from motif_lib.records import Trajectory
 
 Carry = Callable[[str, bool, str], str]
+AskNote = Callable[[Trajectory, int], list[dict[str, str]] | None]  # (trajectory, num_rounds) -> chat, or no call
 
 MAX_NOTE = 2_000  # characters: a note longer than this would crowd the question out of the window
 _TAG = re.compile("|".join(REPLY_TAGS))
@@ -96,6 +101,44 @@ def full_history(reply: str, finished: bool, previous: str) -> str:
     return f"{previous}\n{reply.strip()}".strip()[-MAX_NOTE:] or NO_NOTE
 
 
+def asks(chat: AskNote | None) -> Callable[[Carry], Carry]:
+    """Decorator of a strategy: a call of its own writes the note, all those of a round together (`rounds.ask_notes`).
+
+    Args:
+        chat: `(trajectory, num_rounds) -> chat` for the note of the trajectory's last reply, or None for no call. The
+            strategy is first given that reply, and then the reply to this chat, with what it carried first as
+            `previous`.
+    """
+
+    def mark(carry: Carry) -> Carry:
+        carry.__dict__["chat"] = chat
+        return carry
+
+    return mark
+
+
+def chat_of(carry: Carry) -> AskNote | None:
+    """What asks for a strategy's notes; None if they need no call."""
+    return getattr(carry, "chat", None)
+
+
+def _ask_for_summary(trajectory: Trajectory, num_rounds: int) -> list[dict[str, str]]:
+    *before, last = trajectory.replies
+    previous = before[-1].carried if before else None
+    work = "\n".join(filter(None, map(str.strip, _TAG.split(last.text))))
+    return summary_messages(trajectory.question.text, last.round, num_rounds, work, previous)
+
+
+@asks(_ask_for_summary)
+def summarise(reply: str, finished: bool, previous: str) -> str:
+    """A call of its own writes the note, also of a reply that was cut off (Reasoning Cache, arXiv 2602.03773).
+
+    It sees the question, the old note and the reply, and its `<answer>` is the note. Without one the note is that of
+    `memory`. Its tokens are counted in every report, and in a training it is sampled but not trained.
+    """
+    return memory(reply, finished, previous)
+
+
 def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
     """The same strategy with notes of at most `size` tokens; of a longer one the end is kept, the newest text.
 
@@ -114,7 +157,7 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
         return note or NO_NOTE
 
     capped_carry.__qualname__ = f"capped({name_of(carry)}, {size})"
-    return capped_carry
+    return asks(chat_of(carry))(capped_carry)
 
 
 def fitting(carry: Carry, sampler: Any, room: int | None = None) -> Carry:
@@ -123,7 +166,21 @@ def fitting(carry: Carry, sampler: Any, room: int | None = None) -> Carry:
     if not (window := getattr(sampler, "window", None)):
         return carry
     half = (window - (sampler.max_new_tokens or window // 2)) // 2
-    return capped(carry, sampler.tokenizer, max(1, half if room is None else min(half, room)))
+    size = max(1, half if room is None else min(half, room))
+    return asking_with_room(capped(carry, sampler.tokenizer, size), sampler)
+
+
+def asking_with_room(carry: Carry, sampler: Any) -> Carry:
+    """The strategy without the calls for a note whose prompt leaves no room for it: those replies carry theirs."""
+    chat, leaves_room = chat_of(carry), getattr(sampler, "leaves_room", None)
+    if not (chat and leaves_room):
+        return carry
+
+    def chat_with_room(trajectory: Trajectory, num_rounds: int) -> list[dict[str, str]] | None:
+        asked = chat(trajectory, num_rounds)
+        return asked if asked and all(leaves_room([asked])) else None
+
+    return asks(chat_with_room)(partial(carry))
 
 
 def name_of(strategy: Callable) -> str:
@@ -142,4 +199,5 @@ CARRIES = {  # those that a name in a YAML file can stand for
     "last_text": last_text(),
     "answer_or_end": answer_or_end(),
     "full_history": full_history,
+    "summarise": summarise,
 }

@@ -16,6 +16,13 @@ NOTE = (
     "every number that you have found into the note, with its meaning, and say what is left to do."
 )
 FINAL = "only the final answer inside <answer>, as \\boxed{}."
+SUMMARY = (
+    "A problem is solved over {n} rounds. You see the problem, the note that round {round} had, if any, and inside "
+    "<reasoning> what round {round} wrote; it may have been cut off. Do not go on solving. Write the progress note for "
+    "round {next} inside <answer>. Round {next} will see the problem and your note, and nothing else: put every number "
+    "that was found into the note, with its meaning, and say what is left to do.\n\nYour reply has this form:\n"
+    "<answer>\n...\n</answer>"
+)
 ASKED = (
     'For example, to "Mia buys 3 boxes of 12 eggs. She uses 8 eggs for a cake and shares the rest equally with a '
     'friend. How many eggs does each of them get?" a good reply is:'
@@ -88,6 +95,27 @@ def messages(question: str, round: int, num_rounds: int, progress: str | None = 
     if round == num_rounds:
         user += " Last round: give the final answer."
     return [{"role": "system", "content": system_message(round, num_rounds)}, {"role": "user", "content": user}]
+
+
+def summary_messages(
+    question: str, round: int, num_rounds: int, work: str, progress: str | None = None
+) -> list[dict[str, str]]:
+    """Chat messages of a call of its own that writes the note of a round (`carry.summarise`).
+
+    Args:
+        question: as in `messages`.
+        round: 1-based round that was just answered, not the last one.
+        num_rounds: n.
+        work: the text of its reply without tags, hostile and perhaps cut off.
+        progress: the note that the round had; None in round 1.
+    """
+    user = neutralise(question.strip())
+    if progress is not None:
+        user += f"\n<progress>\n{neutralise(progress.strip()) or NO_NOTE}\n</progress>"
+    user += f"\n<reasoning>\n{neutralise(work.strip())}\n</reasoning>"
+    user += f"\nRound {round} of {num_rounds} is over. Write your progress note."
+    system = SUMMARY.format(n=num_rounds, round=round, next=round + 1)
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
 def reply_text(reasoning: str, answer: str) -> str:

@@ -58,6 +58,7 @@ class Reply:
         finished: False if the token budget cut the reply off.
         prompt_tokens: tokens of the rendered prompt.
         tokens: tokens of the completion, the end-of-turn token counted.
+        summary: the call of its own that wrote the note, where the carry asks for one (`carry.asks`).
     """
 
     round: int
@@ -67,6 +68,12 @@ class Reply:
     finished: bool
     prompt_tokens: int = 0
     tokens: int = 0
+    summary: Reply | None = None
+
+    @property
+    def calls(self) -> tuple[Reply, ...]:
+        """What the round asked a model for: this reply, and the summary if there is one."""
+        return (self,) if self.summary is None else (self, self.summary)
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,13 @@ class Trajectory:
 
     @property
     def tokens(self) -> int:
-        """Completion tokens of all rounds together."""
-        return sum(reply.tokens for reply in self.replies)
+        """Completion tokens of all rounds together, summaries counted."""
+        return sum(call.tokens for reply in self.replies for call in reply.calls)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Prompt tokens of the same."""
+        return sum(call.prompt_tokens for reply in self.replies for call in reply.calls)
 
 
 @dataclass(frozen=True)
@@ -98,9 +110,10 @@ class Trace:
 
 
 def to_dict(record: Any) -> dict[str, Any]:
-    """A record as plain dicts; a question without a grading of its own is written as it always was."""
+    """A record as plain dicts; without a grading of its own, or a summary, it is written as it always was."""
+    left_out = {"grading", "summary"}  # where they are None
     return dataclasses.asdict(
-        record, dict_factory=lambda pairs: {k: v for k, v in pairs if (k, v) != ("grading", None)}
+        record, dict_factory=lambda pairs: {k: v for k, v in pairs if k not in left_out or v is not None}
     )
 
 
@@ -109,14 +122,19 @@ def to_json(record: Any) -> str:
     return json.dumps(to_dict(record), ensure_ascii=False)
 
 
-def _trajectory(data: dict[str, Any]) -> Trajectory:
-    return Trajectory(Question(**data["question"]), tuple(Reply(**reply) for reply in data["replies"]))
+def trajectory_from(data: dict[str, Any]) -> Trajectory:
+    """Inverse of `to_dict` for a `Trajectory`; other keys than its own are passed over."""
+    return Trajectory(Question(**data["question"]), tuple(map(_reply, data["replies"])))
+
+
+def _reply(data: dict[str, Any]) -> Reply:
+    return Reply(**{**data, "summary": _reply(data["summary"]) if data.get("summary") else None})
 
 
 def trace_from_json(line: str) -> Trace:
     """Inverse of `to_json` for a `Trace`."""
     data = json.loads(line)
-    trajectories = tuple(_trajectory(trajectory) for trajectory in data["trajectories"])
+    trajectories = tuple(trajectory_from(trajectory) for trajectory in data["trajectories"])
     return Trace(trajectories, tuple(data["outcomes"]), data["reward"], data["step"])
 
 

@@ -11,9 +11,10 @@ the first note that satisfies the rule, and the reply that wrote this note is it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from motif_lib.carry import Carry, progress_note
+from motif_lib.carry import Carry, chat_of, progress_note
 from motif_lib.protocol import NO_NOTE, messages
 from motif_lib.records import Question, Reply, Trajectory
 from motif_lib.samplers.base import Chat, Completion, Sampler
@@ -55,9 +56,34 @@ def add_reply(trajectory: Trajectory, completion: Completion, num_rounds: int, c
 def advance(
     trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry = progress_note
 ) -> list[Trajectory]:
-    """One more round for every trajectory, in one batched sampler call."""
+    """One more round for every trajectory, in one batched sampler call; a second one if a call writes the notes."""
     completions = sampler([next_prompt(t, num_rounds) for t in trajectories])
-    return [add_reply(t, c, num_rounds, carry) for t, c in zip(trajectories, completions, strict=True)]
+    grown = [add_reply(t, c, num_rounds, carry) for t, c in zip(trajectories, completions, strict=True)]
+    return ask_notes(grown, sampler, num_rounds, carry)
+
+
+def ask_notes(trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry) -> list[Trajectory]:
+    """Have the notes of the last replies written by one batched call of their own, if the carry asks for it.
+
+    A reply of the last round hands on nothing, and one that has its summary keeps it.
+    """
+    written = list(trajectories)
+    if not (chat := chat_of(carry)):
+        return written
+    new = [i for i, t in enumerate(written) if len(t.replies) < num_rounds and t.replies[-1].summary is None]
+    chats = {i: asked for i in new if (asked := chat(written[i], num_rounds))}
+    summaries = sampler(list(chats.values())) if chats else []
+    for (i, asked), summary in zip(chats.items(), summaries, strict=True):
+        written[i] = add_summary(written[i], asked, summary, carry)
+    return written
+
+
+def add_summary(trajectory: Trajectory, prompt: Chat, summary: Completion, carry: Carry) -> Trajectory:
+    """The trajectory with the note of its last reply read from a summary of it."""
+    *before, last = trajectory.replies
+    note = carry(summary.text, summary.finished, last.carried)
+    call = Reply(last.round, prompt, summary.text, note, summary.finished, summary.prompt_tokens, summary.tokens)
+    return Trajectory(trajectory.question, (*before, replace(last, carried=note, summary=call)))
 
 
 def roll_out(

@@ -26,8 +26,8 @@ class Item:
         correct: True, False, or None where the answer cannot be graded (it counts as wrong).
         answers: the normalised answer, None where there is none.
         reasons: why the verdict is what it is.
-        tokens: completion tokens of all rounds.
-        prompt_tokens: prompt tokens of all rounds.
+        tokens: completion tokens of all rounds, summaries counted.
+        prompt_tokens: prompt tokens of the same.
         lenient: True also where only the last number of the final reply is right, in whatever format; where the gold
             is not a number, the strict verdict.
         lenient_answers: what was read for `lenient`: the answer of a correct sample, else the last number.
@@ -181,15 +181,16 @@ class Report(Shown):
 
 
 def _item(records: Sequence[store.Record]) -> Item:
-    question, verdicts = Question(**records[0]["question"]), [record["verdict"] for record in records]
+    trajectories, verdicts = [*map(store.trajectory_of, records)], [record["verdict"] for record in records]
+    question = trajectories[0].question
     lenient = [_lenient(question, record) for record in records]
     return Item(
         question,
         tuple(verdict["correct"] for verdict in verdicts),
         tuple(verdict["answer"] for verdict in verdicts),
         tuple(verdict["reason"] for verdict in verdicts),
-        tuple(sum(reply["tokens"] for reply in record["replies"]) for record in records),
-        tuple(sum(reply["prompt_tokens"] for reply in record["replies"]) for record in records),
+        tuple(trajectory.tokens for trajectory in trajectories),
+        tuple(trajectory.prompt_tokens for trajectory in trajectories),
         tuple(correct for correct, _ in lenient),
         tuple(answer for _, answer in lenient),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from motif_lib.files import write_text
-from motif_lib.records import Question, Reply, Trajectory, to_dict
+from motif_lib.records import Trajectory, to_dict, trajectory_from
 
 Record = dict[str, Any]  # one line of items.jsonl
 Verifier = Callable[[Sequence[str], Sequence[str], str], Sequence[Any]]  # (replies, golds, task) -> verdicts
@@ -59,7 +59,7 @@ def make_records(
 
 def trajectory_of(record: Record) -> Trajectory:
     """The trajectory in a record."""
-    return Trajectory(Question(**record["question"]), tuple(Reply(**reply) for reply in record["replies"]))
+    return trajectory_from(record)
 
 
 def resume(folder: Path, settings: dict[str, Any], batch_size: int) -> list[Record]:

@@ -89,7 +89,8 @@ def grow(
         grown = advance([trees[i][j] for i, j in going], sampler, n, carry) if going else []
         for (i, j), trajectory in zip(going, grown, strict=True):
             trees[i][j], reply = trajectory, trajectory.replies[-1]
-            spent[i] = (spent[i][0] + reply.tokens, spent[i][1] + reply.prompt_tokens)
+            for call in reply.calls:
+                spent[i] = (spent[i][0] + call.tokens, spent[i][1] + call.prompt_tokens)
         trees = [keep(tree) for tree in trees] if round < n else trees
         if not all(trees):
             raise ValueError("`keep` dropped every trajectory of a question: at least one has to go on")

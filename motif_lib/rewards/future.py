@@ -12,10 +12,10 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from motif_lib.carry import Carry, progress_note
-from motif_lib.records import Question, Trace, Trajectory
+from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rewards.format import completion_text
 from motif_lib.rewards.horizon import branch_ahead
-from motif_lib.rounds import Stop, add_reply, ended
+from motif_lib.rounds import Stop, add_reply, ask_notes, ended
 from motif_lib.samplers.base import Chat, Completion, Sampler
 from motif_lib.verify import verify_many
 
@@ -113,7 +113,7 @@ class FutureAccuracy:
                 starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
             )
         ]
-        traces = self.traces = self.judge(begun)
+        traces = self.traces = self.judge(ask_notes(begun, self.sampler, self.num_rounds, self.carry))
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:
@@ -139,14 +139,21 @@ class FutureAccuracy:
             if trace.reward is not None:
                 groups.setdefault(start.question.text, []).append(trace.reward)
         spreads = [pstdev(rewards) for rewards in groups.values()] or [0.0]
-        later = [r for t, b in zip(traces, begun) for f in t.trajectories for r in f.replies[len(b.replies) :]]
+        later = [call for trace, start in zip(traces, begun) for call in _asked_after(start, trace)]
         finals = [future.replies[-1] for trace in traces for future in trace.trajectories]
         log_metric("motif/accuracy", fmean([mean_outcome(t.outcomes) or 0.0 for t in traces]) / self.right)
         log_metric("motif/group_spread", fmean(spreads))
         log_metric("motif/groups_without_signal", fmean([spread == 0 for spread in spreads]))
         log_metric("motif/final_replies_cut", fmean([not reply.finished for reply in finals]))
         log_metric("motif/later_replies", len(later))
-        log_metric("motif/later_tokens", sum(reply.tokens for reply in later))
+        log_metric("motif/later_tokens", sum(call.tokens for call in later))
+
+
+def _asked_after(begun: Trajectory, trace: Trace) -> list[Reply]:
+    """What was asked of the model to judge a begun trajectory: its futures' replies, and summaries (`carry.asks`)."""
+    rounds, last = len(begun.replies), begun.replies[-1]
+    shared = trace.trajectories[0].replies[rounds - 1].calls[len(last.calls) :]
+    return [*shared, *(call for future in trace.trajectories for r in future.replies[rounds:] for call in r.calls)]
 
 
 def starts(columns: dict[str, Any]) -> list[Trajectory]:

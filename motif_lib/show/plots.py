@@ -71,6 +71,23 @@ def learning_curves(curves: Mapping[str, Sequence[tuple[int, float]]], ax: Any =
     return ax
 
 
+def note_use(curves: Mapping[str, Sequence[tuple[int, float, float, float]]], ax: Any = None) -> Any:
+    """Accuracy against the training step, a line for each kind of note that the last round was given.
+
+    Args:
+        curves: by kind of note its points `(step, accuracy, low, high)`, as `training.note_use.curves` gives them.
+        ax: where to draw; a new figure by default.
+    """
+    ax = ax or new_axes()
+    for number, (kind, points) in enumerate(curves.items(), 1):
+        steps, accuracy, low, high = zip(*points)
+        ax.plot(steps, accuracy, marker="o", ms=4, lw=1.6, label=kind, color=round_colour(number))
+        ax.fill_between(steps, low, high, color=round_colour(number), alpha=0.12, lw=0)
+    ax.set(xlabel="training step", ylabel="accuracy (95 % interval)", ylim=(-0.03, 1.03))
+    ax.legend(title="note of the last round", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
+
+
 def intervals(
     groups: Mapping[str, Sequence[tuple[str, float, float, float]]],
     ax: Any = None,

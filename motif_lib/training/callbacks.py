@@ -78,7 +78,7 @@ class StopOnNaN(TrainerCallback):
 
 
 class ProgressLine(TrainerCallback):
-    """One tqdm bar with time left and the numbers that matter: reward, accuracy, what the step cost."""
+    """One tqdm bar with time left and the numbers that matter: reward, accuracy, entropy, what the step cost."""
 
     def __init__(self, title: str = "train"):
         self.title = title
@@ -93,6 +93,8 @@ class ProgressLine(TrainerCallback):
         logs = logs or {}
         if "reward" in logs:
             shown = {"reward": f"{logs['reward']:.2f}", "accuracy": f"{logs['motif/accuracy']:.2f}"}
+            if logs.get("entropy") is not None:  # TRL's mean over the trained tokens, in nats
+                shown["entropy"] = f"{logs['entropy']:.2f}"
             self.bar.set_postfix({**shown, "later replies": f"{logs['motif/later_replies']:.0f}"}, refresh=False)
 
     def on_step_end(self, args, state, control, **kwargs: Any) -> None:

@@ -44,6 +44,7 @@ class Recipe:
         train: keyword arguments of `MotifConfig`.
         warm: keyword arguments of TRL's `SFTConfig`, for the cold start before it (`training.warm`).
         adapter: folder of a LoRA adapter of `lora_rank` that the run goes on with; None begins a new one.
+        note_use: held-out questions with which `training.note_use` measures every checkpoint; None for no such curves.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Recipe:
     load: dict[str, Any] = field(default_factory=dict)
     warm: dict[str, Any] = field(default_factory=dict)
     adapter: str | None = None
+    note_use: int | None = None
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.load.keys() - inspect.signature(load_model).parameters):
@@ -71,9 +73,10 @@ class Recipe:
         return replace(self, train={**self.train, **changes})
 
     def settings(self) -> dict[str, Any]:
-        """What a run folder is recognised by: all but `warm`, which changes no training, and an `adapter` of None, so
-        that folders older than these keys are still recognised."""
-        return {k: v for k, v in asdict(self).items() if k != "warm" and (k, v) != ("adapter", None)}
+        """What a run folder is recognised by: all but `warm`, which changes no training, and an `adapter` or `note_use`
+        of None, so that folders older than these keys are still recognised."""
+        left_out = {"adapter", "note_use"}  # where they are None
+        return {k: v for k, v in asdict(self).items() if k != "warm" and (k not in left_out or v is not None)}
 
     def going_on(self, adapter: str | Path | None) -> Recipe:
         """The same recipe from an adapter; None leaves it as it is."""
@@ -146,8 +149,8 @@ class Recipe:
         model, adapter = with_lora(model, self.lora_rank, seed=seed)
         return model, tokenizer, adapter
 
-    def load_questions(self, seed: int = 0) -> list[Question]:
-        """The training questions.
+    def load_questions(self, seed: int = 0, split: str = "train") -> list[Question]:
+        """The training questions; of the split "test", those of `note_use`.
 
         Raises:
             ValueError: if the task, or a key of `dial`, is unknown.
@@ -155,7 +158,8 @@ class Recipe:
         from motif_lib.tasks import load_task
 
         with naming("`questions` or `dial`"):
-            return load_task(self.task, split="train", size=self.questions, seed=seed, **self.dial)
+            size = self.questions if split == "train" else self.note_use
+            return load_task(self.task, split=split, size=size, seed=seed, **self.dial)
 
 
 def load_recipe(name: str | Path) -> Recipe:

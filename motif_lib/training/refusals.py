@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from motif_lib.carry import chat_of
+
 ORDER = "TRL draws whole groups: choose with shuffle_dataset and seed"
 UNUSED = {  # what to do instead of setting a field that nothing here reads, or only the round that is trained
     "set temperature, top_p, top_k, min_p or repetition_penalty, which hold in every round": """
@@ -64,6 +66,15 @@ def check_budget(args: Any) -> None:
     number = "give max_completion_length as a number"
     check(budget or args.loss_type != "dr_grpo", f"loss_type='dr_grpo' divides by the budget: {number}")
     check(budget or not args.use_vllm, f"TRL's vLLM needs a budget: {number}, or set use_vllm=False")
+
+
+def check_carry(args: Any, carry: Any) -> None:
+    """Refuse to train the notes alone where a call writes them: that call is sampled and not trained."""
+    check(
+        not (chat_of(carry) and args.trained_tokens == "note"),
+        "trained_tokens='note' would train no note: with this carry a call of its own writes the notes, and that call "
+        "is not trained; choose another carry, or trained_tokens='all'",
+    )
 
 
 def check_precision(args: Any, asked: tuple[bool, bool]) -> None:

@@ -6,7 +6,7 @@ sources.json    what they stood for: commit or checksum of the model, checksum o
 signal.json     what the untrained model did with a few questions, if `motif train` looked (`training.preflight`)
 checkpoint-*/   TRL's and PEFT's own checkpoints, sealed; a run that was stopped goes on from the last good one
 traces.jsonl    replies, their futures and rewards, for the round stepper and the branch tree
-metrics.jsonl   one line a step, as Trainer logged it
+metrics.jsonl   one line a step, as Trainer logged it; with `note_use` in the recipe, one more a checkpoint
 traces/         before a cold start: the evaluation that sampled its traces (`evaluate.store`)
 adapter/        the LoRA adapter in PEFT's format: its presence says that the run is complete
 """
@@ -25,6 +25,7 @@ from motif_lib.records import Question, Trajectory, digest, read_lines
 
 SECRETS = {"hub_token", "push_to_hub_token", "token", "use_auth_token", "api_key"}
 SETTINGS, SOURCES, SIGNAL, TRACES = "settings.json", "sources.json", "signal.json", "traces"
+NOTE_USE = "note_use/questions"  # in the entries of metrics.jsonl that `training.note_use` logs
 UNTRAINED = {
     SETTINGS,
     SOURCES,

@@ -18,7 +18,7 @@ from motif_lib.rounds import check_room
 from motif_lib.training.checkpoints import last_checkpoint, step_of
 from motif_lib.training.preflight import look_first
 from motif_lib.training.recipe import Recipe, naming
-from motif_lib.training.run_folder import check_settings, open_run, record_sources
+from motif_lib.training.run_folder import NOTE_USE, check_settings, open_run, record_sources
 from motif_lib.training.run_folder import read_metrics as read_metrics  # notebooks ask for both here
 
 
@@ -161,7 +161,7 @@ def train_to_the_end(trainer: Any) -> None:
 
 def _finish(trainer: Any, out: Path) -> bool:
     """Write the results of a training; the adapter last and in one piece, because it marks the run as complete."""
-    log = [entry for entry in trainer.state.log_history if {"reward", "loss"} & entry.keys()]
+    log = [entry for entry in trainer.state.log_history if {"reward", "loss", NOTE_USE} & entry.keys()]
     write_text(out / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in log))
     if trainer.state.global_step < trainer.state.max_steps:
         return False
@@ -210,6 +210,10 @@ def make_trainer(
             callbacks=[ProgressLine(title)],
             carry=carry,
         )
+        if recipe.note_use:
+            from motif_lib.training.note_use import NoteUse
+
+            trainer.add_callback(NoteUse(trainer, recipe.load_questions(seed, "test")))
         try_optimizer(trainer)
     trainer.remove_callback(PrinterCallback)  # the bar and metrics.jsonl show the same
     return trainer

@@ -10,7 +10,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
          dict: "keys with values", NoneType: "nothing"}  # fmt: skip
 POSITIVE = {"per_device_train_batch_size", "gradient_accumulation_steps", "steps_per_generation", "questions",
-            "max_completion_length", "save_steps", "logging_steps", "rollout_batch_size", "lora_rank"}  # fmt: skip
+            "max_completion_length", "save_steps", "logging_steps", "rollout_batch_size", "lora_rank",
+            "note_use"}  # fmt: skip
 NOT_NEGATIVE = {"learning_rate", "temperature", "later_temperature", "weight_decay", "max_grad_norm", "warmup_steps",
                 "beta", "traced_questions", "num_train_epochs"}  # fmt: skip
 

@@ -105,7 +105,7 @@ class Signal(Shown):
     @property
     def tokens_per_step(self) -> float:
         """Completion tokens that a training step samples, all rounds."""
-        tokens = sum(reply.tokens for replies in self.replies for reply in replies)
+        tokens = sum(call.tokens for replies in self.replies for reply in replies for call in reply.calls)
         return tokens * self.plan["questions_per_step"] / len(self.replies)
 
     @property

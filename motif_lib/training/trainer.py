@@ -39,7 +39,7 @@ from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopO
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.inputs import Row, as_dataset, as_list, to_dataset
-from motif_lib.training.refusals import check_arguments, check_evaluation, check_precision, check_trainer
+from motif_lib.training.refusals import check_arguments, check_carry, check_evaluation, check_precision, check_trainer
 from motif_lib.training.switches import add_rewards, credited, mask_loss
 
 __all__ = ["MotifTrainer", "to_dataset"]
@@ -54,7 +54,7 @@ class MotifTrainer(GRPOTrainer):
         train_dataset: questions or dicts (see `to_dataset`), or a data set that `to_dataset` made.
         reward_funcs: rewards beside the MOTIF reward; by default the format reward.
         carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
-            cut, and its end is kept.
+            cut, and its end is kept. A call that writes a note (`carry.asks`) is sampled as a later round, not trained.
         eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
             `credit` says, and leaves no traces.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
@@ -77,6 +77,7 @@ class MotifTrainer(GRPOTrainer):
     ):
         check_trains(GRPOTrainer, model)
         check_arguments(model, **kwargs)
+        check_carry(args, carry)
         precision = args.bf16, args.fp16
         self.stop = boxed if args.early_stop else None
         self.interrupt = StopOnInterrupt()
@@ -100,6 +101,7 @@ class MotifTrainer(GRPOTrainer):
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
         self.carry = fitting(carry, self.sampler)  # a note that leaves no room would end the training
+        self.reward_funcs[0].carry = self.carry
         self.traces_path, self.traced = Path(args.output_dir) / "traces.jsonl", True
         self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
@@ -109,7 +111,7 @@ class MotifTrainer(GRPOTrainer):
             self.sample_later,
             args.num_trajectories,
             args.num_rounds,
-            self.hand_on,
+            progress_note,  # until the window is known
             args.outcome_reward,
             ended=self._ended,
             on_traces=self._trace,
@@ -177,10 +179,6 @@ class MotifTrainer(GRPOTrainer):
         """Answers of the later rounds, by the current policy or, with `rollout_policy="base"`, without its adapter."""
         with self.policy.disable_adapter() if self.args.rollout_policy == "base" else nullcontext():
             return self.later_sampler(chats)
-
-    def hand_on(self, reply: str, finished: bool, previous: str) -> str:
-        """The note that the next round sees."""
-        return self.carry(reply, finished, previous)
 
     def _ended(self, ids: Sequence[int]) -> bool:
         return bool(ids) and ids[-1] in set(self.eos_token_ids)
