@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
 from pkgutil import iter_modules
 
 import pytest
+import torch
 import wrong_with_numbers as numbers
 import wrong_with_text as text
-from notebook_solutions import solution
+from notebook_solutions import card_and_stub, solution, solution_code
 
 import motif_lib.checks
 from motif_lib.checks import Case, advantage, beyond, context, evaluation, rewards, rounds, run, start, training
 from motif_lib.checks.base import SHOWN, same, shown
+from motif_lib.classroom.solutions import with_bodies
 from motif_lib.grpo import group_advantages
 
 # check, notebook of its folded solution, function to write, wrong answers
@@ -30,7 +33,7 @@ TABLE = [
     (advantage.check_group_advantages, "04", "my_advantages", numbers.ADVANTAGES),
     (advantage.check_clipped_loss, "04", "my_loss", numbers.LOSSES),
     (training.check_groups_without_signal, "05", "groups_without_signal", numbers.GROUPS),
-    (training.check_smoothed, "05", "smoothed", numbers.CURVES),
+    (training.check_smoothed, "05", "my_smoothed", numbers.CURVES),
     (evaluation.check_interval, "06", "interval", numbers.INTERVALS),
     (evaluation.check_p_value, "06", "p_value", numbers.P_VALUES),
     (beyond.check_salvage, "07", "salvage", text.SALVAGES),
@@ -53,6 +56,32 @@ def test_a_check_knows_a_stub_the_solution_and_every_wrong_answer(check, noteboo
         f"{message!r} is not in: {r}" for message, r in said if r.status != "not quite" or message not in r.message
     ]
     assert wrong and not unnamed, "\n".join(unnamed)
+
+
+@pytest.mark.parametrize("notebook, name", [row[1:3] for row in TABLE], ids=[row[2] for row in TABLE])
+def test_a_solution_is_a_body_and_its_exercise_imports_what_it_needs(notebook, name):
+    """A learner who is stuck sees how it is done, and no name of the card is a `NameError`."""
+    code = solution_code(notebook, name)
+    card, stub = card_and_stub(notebook, name)
+    assert name in {node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)}
+    assert ours(code) <= ours(stub)
+    assert f"`{name}" in card and "source:" not in code
+
+
+def ours(code: str) -> set[str]:
+    """The names that a cell imports from the library."""
+    found = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    return {alias.name for node in found if node.module.startswith("motif_lib") for alias in node.names}
+
+
+def test_a_body_is_that_of_the_library():
+    text = with_bodies("Words.\nsource: motif_lib.grpo.group_advantages as mine\nMore.")
+    scope = {}
+    exec(text[len("Words.\n") : -len("\nMore.")], scope)
+    assert same(scope["mine"](torch.eye(3)), group_advantages(torch.eye(3)))
+    assert "# (B, m)" in text and "Args:" not in text and "Tensor" not in text and "source:" not in text
+    with pytest.raises(AttributeError):
+        with_bodies("source: motif_lib.grpo.no_such_function")
 
 
 @pytest.mark.parametrize("check, function", ALSO_RIGHT)
@@ -143,8 +172,6 @@ def test_same(got, wanted, equal):
 
 
 def test_tensors_are_compared_and_shown_as_lists():
-    import torch
-
     assert same(torch.tensor([[0.5, 1.5]]), [[0.5, 1.5]]) and not same(torch.tensor([0.5]), [[0.5]])
     assert shown(torch.tensor([0.1, 2.0])) == "[0.1, 2]"
     assert shown("x" * 1000).endswith("…") and len(shown("x" * 1000)) == SHOWN and "\n" not in shown(Lines())
