@@ -17,6 +17,10 @@ from motif_lib.checks import Case, advantage, beyond, context, evaluation, rewar
 from motif_lib.checks.base import SHOWN, same, shown
 from motif_lib.classroom.solutions import with_bodies
 from motif_lib.grpo import group_advantages
+from motif_lib.rewards.format import format_reward
+from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.verify import verify
+from motif_lib.verify.extract import boxes
 
 # check, notebook of its folded solution, function to write, wrong answers
 TABLE = [
@@ -44,6 +48,9 @@ ALSO_RIGHT = [
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-8).numpy()),
     (evaluation.check_interval, numbers.wilson_by_hand),
+    (rewards.check_format_reward, lambda text: format_reward([text], strict_weight=0.0)[0]),
+    (rewards.check_last_box, lambda text: (boxes(text) or [None])[-1]),
+    (rewards.check_is_correct, lambda reply, gold: verify(reply, gold).correct),
 ]
 
 
@@ -121,8 +128,7 @@ def unfinished(values):
         ),
         pytest.param(
             lambda v: v + 1,
-            'not quite: raised TypeError: can only concatenate list (not "int") to list '
-            "(the case: divide by the number of values)",
+            'not quite: mean([1, 2, 6]) raised TypeError: can only concatenate list (not "int") to list',
             id="raised",
         ),
         pytest.param(3.0, "not quite: pass the function itself, not 3", id="result instead of function"),
@@ -135,6 +141,34 @@ def test_verdict_is_one_line(capsys, function, line):
     assert printed == f"{result}\n" and printed.count("\n") == 1
     assert printed.startswith(line)
     assert result.status == line.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    "function, said",
+    [
+        (lambda a, b: a + b, "add([1, 2], 'three') raised TypeError: can only concatenate list"),
+        (lambda a, b: {}[b], "add([1, 2], 'three') raised KeyError: 'three'"),
+        (lambda a, b: a.clear() or {}[b], "add([1, 2], 'three') raised KeyError"),  # the input as it was
+        (lambda a, b: len(a), "add([1, 2], 'three') gives 2, and that raises TypeError: object of type 'int'"),
+        (lambda a, b: print(a, end=""), "add gives None every time: is a `return` missing?"),
+    ],
+)
+def test_a_crash_shows_the_input_that_did_it(function, said):
+    cases = [Case("a mistake that it is not", lambda f: len(f([1, 2], "three")), 5)]
+    if "None" in said:
+        cases = [Case("a mistake that it is not", lambda f: f([1, 2], "three"), 5)]
+    result = run("add", function, cases)
+    assert result.status == "not quite" and result.message.startswith(said)
+
+
+def test_what_a_crash_means_comes_first_where_the_case_knows_it():
+    cases = [Case("wrong", lambda f: f(torch.ones(2, 1)), 1.0, broken="a hint"), Case("wrong", lambda f: f(Lines()), 2)]
+    said = run("one", lambda x: x.no, cases).message
+    assert said == "a hint; one([[1], [1]]) raised AttributeError: 'Tensor' object has no attribute 'no'"
+    assert run("one", lambda x: 1.0 if len(x) else 0, cases).message.startswith("one(one two) raised TypeError")
+    assert (
+        "(a ScriptedSampler)" in run("one", lambda x: 1 / 0, [Case("", lambda f: f(ScriptedSampler(len)), 1)]).message
+    )
 
 
 def test_a_stub_is_not_blamed_for_what_the_case_does_with_none():
