@@ -23,7 +23,7 @@ class Question:
 
     Args:
         text: what the model is asked.
-        gold: the reference answer, as the task writes it (no `####`, no box).
+        gold: the reference answer, as the task writes it (no `####`, no box); a number is taken as text.
         task: where the question is from: the name of its data set.
         id: stable name of the row, for reports and paired tests.
         length: number of reasoning steps of the problem where the task knows it (Ledger: days), else None.
@@ -39,6 +39,10 @@ class Question:
     length: int | None = None
     tags: dict[str, Any] = field(default_factory=dict)
     grading: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.gold, int | float) and not isinstance(self.gold, bool):  # `Question("3 + 4?", 7)`
+            object.__setattr__(self, "gold", str(self.gold))
 
     @property
     def rules(self) -> str:

@@ -18,6 +18,7 @@ from motif_lib.carry import Carry, chat_of, progress_note
 from motif_lib.protocol import NO_NOTE, messages
 from motif_lib.records import Question, Reply, Trajectory
 from motif_lib.samplers.base import Chat, Completion, Sampler
+from motif_lib.tasks.rows import Row, as_question
 
 Stop = Callable[[str], bool]  # of a note that is handed on: is the work done?
 
@@ -147,13 +148,15 @@ def _too_long(prompt: int, budget: int | None, window: int, noted: bool) -> str:
 
 
 def think(
-    questions: Sequence[Question],
+    questions: Sequence[Question | Row],
     sampler: Sampler,
     num_rounds: int = 3,
     carry: Carry = progress_note,
     stop: Stop | None = None,
 ) -> list[Trajectory]:
     """Answer questions in `num_rounds` rounds, one trajectory each: at most num_rounds sampler calls in all.
+
+    A question is a `Question`, or a dict with `question` and `answer` (`tasks.rows.as_question`).
 
     >>> from motif_lib import Question, ScriptedSampler
     >>> sampler = ScriptedSampler(lambda chat: "<answer>5 so far</answer>")
@@ -167,7 +170,8 @@ def think(
     </progress>
     Round 2 of 2. Last round: give the final answer.
     """
-    return roll_out([Trajectory(question, ()) for question in questions], sampler, num_rounds, carry, stop)
+    begun = [Trajectory(as_question(question, number), ()) for number, question in enumerate(questions, 1)]
+    return roll_out(begun, sampler, num_rounds, carry, stop)
 
 
 def branch(

@@ -68,12 +68,15 @@ print(chat[-1]["content"], second.text, sep="\n\n")
 # ### Exercise 1: the loop
 #
 # *Difficulty 2 of 5, 15 minutes.* Write `my_think(question, sampler, num_rounds)`. It asks one round after the other,
-# each with the note of the round before, and returns the text of the last reply. You need:
+# each with the note of the round before, and returns the text of the last reply. `question` is the text. You need:
 # - `messages(question, round, num_rounds, progress)`: rounds count from 1; `progress` is `None` in round 1;
 # - `sampler([chat])`: a list of chats in, a list of completions out; `completion.text` is the reply;
 # - `read_answer(text)`: the note, or `None` if the reply has no answer; the next round is then told `NO_NOTE`.
 
 # %%
+from motif_lib.protocol import NO_NOTE, messages, read_answer
+
+
 def my_think(question, sampler, num_rounds):
     return None  # your turn
 
@@ -230,6 +233,10 @@ round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=ou
 # - without that too, the note is `NO_NOTE`.
 
 # %%
+from motif_lib.carry import MAX_NOTE
+from motif_lib.protocol import NO_NOTE, read_answer
+
+
 def keep_note(reply, finished, previous):
     return None  # your turn
 
@@ -250,12 +257,14 @@ checks.check_keep_note(keep_note)
 # <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.carry import memory as keep_note
+# from motif_lib.carry import MAX_NOTE
+# from motif_lib.protocol import NO_NOTE, read_answer
+#
+# source: motif_lib.carry.memory as keep_note
 # ```
 #
-# `memory` is one line: `(read_answer(reply, finished) or previous or NO_NOTE)[:MAX_NOTE]`. With `finished`, an answer
-# counts whose last tag is missing: real models often forget it (docs/real_models.md). MemAgent works
-# this way, with a memory that is overwritten.
+# In the library it is `motif_lib.carry.memory`. With `finished`, an answer counts whose last tag is missing: real
+# models often forget it (docs/real_models.md). MemAgent works this way, with a memory that is overwritten.
 #
 # </details>
 #

@@ -68,8 +68,8 @@ Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"
 # ### Exercise 1: a format reward
 #
 # *Difficulty 2 of 5, 15 minutes.* Fill in `format_score(text)`. It gives
-# - 0.5 if a complete `<reasoning>` block stands before a complete `<answer>` block, whatever is inside or around
-#   them;
+# - 0.5 if a complete `<reasoning>` block stands before a complete `<answer>` block, whatever is inside, between or
+#   around them; a block may be empty;
 # - 0.125 for each of the four tags that occurs exactly once.
 #
 # A reply may have many lines, end without a newline, be cut off in the middle, or hold everything twice. The cell
@@ -77,6 +77,9 @@ Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"
 
 
 # %%
+from motif_lib.protocol import REPLY_TAGS  # the four tags, in their order
+
+
 def format_score(text):
     return None  # your turn
 
@@ -93,14 +96,20 @@ checks.check_format_reward(format_score)
 # the start of the text, `re.search` anywhere. `text.count(tag)` counts.
 # </details>
 #
-# <details><summary>Solution: the library's own function, without its strict part</summary>
+# <details><summary>Solution: the parts of the library's `format_reward`, without its strict one</summary>
 #
 # ```python
-# from motif_lib import format_reward
+# from motif_lib.protocol import REPLY_TAGS
+#
+#
+# source: motif_lib.rewards.format.is_soft
+#
+#
+# source: motif_lib.rewards.format.tags_once
 #
 #
 # def format_score(text):
-#     return format_reward([text], strict_weight=0.0)[0]
+#     return 0.5 * is_soft(text) + 0.125 * tags_once(text)
 # ```
 # </details>
 #
@@ -225,26 +234,34 @@ checks.check_last_box(last_box)
 # at zero the box ends.
 # </details>
 #
-# <details><summary>Solution: the library's own function</summary>
+# <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.verify.extract import boxes
-#
-#
 # def last_box(text):
-#     found = boxes(text)
-#     return found[-1] if found else None
+#     found, opened = None, []  # for every open brace, where the content of its box begins; None if it has no box
+#     for i, character in enumerate(text):
+#         if character == "{":
+#             opened.append(i + 1 if text.endswith(r"\boxed", 0, i) else None)
+#         elif character == "}" and opened:
+#             start = opened.pop()
+#             found = found if start is None else text[start:i]
+#     return found
 # ```
+#
+# `motif_lib.verify.extract.boxes` works this way, and also reads `\fbox`, escaped braces and boxes in boxes.
 # </details>
 #
 # ### Exercise 3: is it right?
 #
 # *Difficulty 3 of 5, 20 minutes.* Fill in `is_correct(reply, gold)` for questions whose answer is a number: True if
-# the last `<answer>` claims the gold number and nothing else. `motif_lib.read_answer(reply)` gives the text of the
-# last complete `<answer>`, or None.
+# the last `<answer>` claims the gold number and nothing else. `read_answer(reply)` gives the text of the last complete
+# `<answer>`, or None. Every box in it is a claim; without a box, the whole text is.
 
 
 # %%
+from motif_lib import read_answer
+
+
 def is_correct(reply, gold):
     return None  # your turn
 
@@ -256,18 +273,33 @@ checks.check_is_correct(is_correct)
 # <details><summary>Hint</summary>
 #
 # Turn every box of the answer into a number, without `,` and spaces. Right if the set of these numbers is `{gold}`.
-# Catch the `ValueError` of a text that is no number.
+# Catch the `ValueError` of a text that is no number: such a box is a claim too, and a wrong one.
 # </details>
 #
-# <details><summary>Solution: the library's own function</summary>
+# <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.verify import verify
+# import re
+#
+# from motif_lib import read_answer
+#
+#
+# def number(text):
+#     try:
+#         return float(text.replace(",", ""))
+#     except ValueError:
+#         return None
 #
 #
 # def is_correct(reply, gold):
-#     return verify(reply, gold).correct
+#     answer = read_answer(reply)
+#     if answer is None:
+#         return False
+#     claims = re.findall(r"\\boxed\{(.*?)\}", answer) or [answer]
+#     return {number(claim) for claim in claims} == {number(gold)}
 # ```
+#
+# `motif_lib.verify.verify` does the same for numbers, reads many more spellings, and says why.
 # </details>
 #
 # ## 4. More faults, live

@@ -123,7 +123,10 @@ checks.check_future_reward(my_rewards)
 # <details><summary>Solution: the library's own function</summary>
 #
 # ```python
-# from motif_lib.rewards.future import mean_outcome
+# from statistics import fmean
+#
+#
+# source: motif_lib.rewards.future.mean_outcome
 #
 #
 # def my_rewards(outcomes):
@@ -222,7 +225,7 @@ checks.check_group_advantages(my_advantages)
 # <details><summary>Solution: the library's own function</summary>
 #
 # ```python
-# from motif_lib.grpo import group_advantages as my_advantages
+# source: motif_lib.grpo.group_advantages as my_advantages
 # ```
 # </details>
 #
@@ -346,7 +349,7 @@ checks.check_clipped_loss(my_loss)
 # <details><summary>Solution: the library's own function</summary>
 #
 # ```python
-# from motif_lib.grpo import clipped_loss as my_loss
+# source: motif_lib.grpo.clipped_loss as my_loss
 # ```
 # </details>
 #

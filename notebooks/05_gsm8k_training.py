@@ -237,9 +237,9 @@ display(Table("Last steps, live", ("", *(key.split("/")[-1] for key in KEYS)), r
 #
 # ### Exercise 1: groups without signal
 #
-# *Difficulty 1 of 5, 5 minutes.* Write the metric. `rewards` is a flat list in which the m rewards of a group
-# follow each other; return the share of groups whose rewards are all equal. The check runs it on small batches, each
-# made to catch one mistake.
+# *Difficulty 1 of 5, 5 minutes.* Write the metric, `groups_without_signal(rewards, m)`. `rewards` is a flat list in
+# which the m rewards of a group follow each other; return the share of groups whose rewards are all equal, from 0 to 1.
+# The check runs it on small batches, each made to catch one mistake.
 
 # %%
 def groups_without_signal(rewards, m):
@@ -327,7 +327,7 @@ logs = {name: read_metrics(RECORDED / "demo" / name.lower().replace(" ", "-")) f
 
 
 def curves(key, ylabel):
-    values = {name: smoothed([entry[key] for entry in log]) for name, log in logs.items()}
+    values = {name: smoothed([entry[key] for entry in log], 5) for name, log in logs.items()}
     points = {name: list(enumerate(curve, 1)) for name, curve in values.items()}
     return plots.learning_curves(points, ylabel=ylabel).figure
 
@@ -347,9 +347,9 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 #
 # ### Exercise 2: a curve one can read
 #
-# *Difficulty 1 of 5, 5 minutes.* Rewards of single steps jump. Write `smoothed(values, width)`: at each step the
-# mean of the last `width` values, or of all there are in the first steps. Ends are where such functions go wrong; the
-# check looks there.
+# *Difficulty 1 of 5, 5 minutes.* Rewards of single steps jump. Write `my_smoothed(values, width)`: at each step
+# the mean of the last `width` values, or of all there are in the first steps. Ends are where such functions go wrong;
+# the check looks there.
 
 # %%
 def my_smoothed(values, width):
@@ -368,7 +368,7 @@ checks.check_smoothed(my_smoothed)
 # <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.studies.demo import smoothed
+# source: motif_lib.studies.demo.smoothed as my_smoothed
 # ```
 # It is the function that drew figures 1 and 2.
 #

@@ -186,12 +186,14 @@ checks.check_interval(interval)
 # <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.evaluate.statistics import wilson
+# from scipy.stats import binomtest
 #
 # def interval(successes, n):
-#     estimate = wilson(successes, n)
-#     return estimate.low, estimate.high
+#     found = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+#     return found.low, found.high
 # ```
+#
+# In the library it is `motif_lib.evaluate.statistics.wilson`.
 #
 # </details>
 #
@@ -221,7 +223,8 @@ checks.check_p_value(p_value)
 # <details><summary>Solution</summary>
 #
 # ```python
-# from motif_lib.evaluate.statistics import mcnemar
+# source: motif_lib.evaluate.statistics.mcnemar
+#
 #
 # def p_value(a, b):
 #     only_a = sum(x is True and y is not True for x, y in zip(a, b))

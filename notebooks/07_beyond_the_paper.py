@@ -135,10 +135,14 @@ display(measure({f"first {size} characters": short_note(size) for size in (40, 9
 # *Difficulty 3 of 5, 20 minutes.* A reply that the budget cut off has no answer, but it has work: lines such as
 # `day two loses 3=14`. Write a strategy `salvage(reply, finished, previous)` that
 # - gives the answer where there is one, at most `MAX_NOTE` characters of it;
-# - else `14 after day two` from the last *whole* line of work;
+# - else `14 after day two` from the last *whole* line of work, one that begins with `day`;
 # - else the note before, `previous`; else `NO_NOTE`.
 
 # %%
+from motif_lib.carry import MAX_NOTE
+from motif_lib.protocol import NO_NOTE, read_answer
+
+
 def salvage(reply, finished, previous):
     return None  # your turn
 
@@ -155,7 +159,7 @@ if checks.check_salvage(salvage).status == "ok":
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `motif_lib.read_answer(reply)` gives the answer or None. `re.findall(r"^day (\w+) .*=(\d+)\n", reply, re.MULTILINE)`
+# `read_answer(reply)` gives the answer or None. `re.findall(r"^day (\w+) .*=(\d+)\n", reply, re.MULTILINE)`
 # finds lines that end in a newline, so that none of them is cut.
 #
 # </details>
@@ -164,9 +168,8 @@ if checks.check_salvage(salvage).status == "ok":
 # ```python
 # import re
 #
-# from motif_lib import read_answer
 # from motif_lib.carry import MAX_NOTE
-# from motif_lib.protocol import NO_NOTE
+# from motif_lib.protocol import NO_NOTE, read_answer
 #
 # def salvage(reply, finished, previous):
 #     if answer := read_answer(reply):
@@ -298,9 +301,12 @@ display(Table("Early stop, live", ("", "accuracy", "tokens a question"), rows))
 #
 # *Difficulty 2 of 5, 10 minutes.* Rounds differ in length. Write `tokens_saved(trajectory)`: the tokens of the rounds
 # after the first note that holds a box; 0 if there is none. A `Trajectory` has `replies`; a reply has `text`, `carried`
-# (the note it hands on, empty in the last round) and `tokens`.
+# (the note it hands on, empty in the last round) and `tokens`; its `prompt_tokens` do not count here.
 
 # %%
+from motif_lib.verify.extract import boxes
+
+
 def tokens_saved(trajectory):
     return None  # your turn
 
@@ -316,7 +322,7 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `motif_lib.verify.extract.boxes(text)` lists the boxes of a text. Find the first reply whose note has one.
+# `boxes(text)` lists the boxes of a text. Find the first reply whose note has one.
 #
 # </details>
 # <details><summary>Solution</summary>

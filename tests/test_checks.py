@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 from importlib import import_module
 from pkgutil import iter_modules
 
 import pytest
+import torch
 import wrong_with_numbers as numbers
 import wrong_with_text as text
-from notebook_solutions import solution
+from notebook_solutions import card_and_stub, solution, solution_code
 
 import motif_lib.checks
 from motif_lib.checks import Case, advantage, beyond, context, evaluation, rewards, rounds, run, start, training
 from motif_lib.checks.base import SHOWN, same, shown
+from motif_lib.classroom.solutions import with_bodies
 from motif_lib.grpo import group_advantages
+from motif_lib.rewards.format import format_reward
+from motif_lib.samplers.base import ScriptedSampler
+from motif_lib.verify import verify
+from motif_lib.verify.extract import boxes
 
 # check, notebook of its folded solution, function to write, wrong answers
 TABLE = [
@@ -30,7 +37,7 @@ TABLE = [
     (advantage.check_group_advantages, "04", "my_advantages", numbers.ADVANTAGES),
     (advantage.check_clipped_loss, "04", "my_loss", numbers.LOSSES),
     (training.check_groups_without_signal, "05", "groups_without_signal", numbers.GROUPS),
-    (training.check_smoothed, "05", "smoothed", numbers.CURVES),
+    (training.check_smoothed, "05", "my_smoothed", numbers.CURVES),
     (evaluation.check_interval, "06", "interval", numbers.INTERVALS),
     (evaluation.check_p_value, "06", "p_value", numbers.P_VALUES),
     (beyond.check_salvage, "07", "salvage", text.SALVAGES),
@@ -41,6 +48,9 @@ ALSO_RIGHT = [
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-8).numpy()),
     (evaluation.check_interval, numbers.wilson_by_hand),
+    (rewards.check_format_reward, lambda text: format_reward([text], strict_weight=0.0)[0]),
+    (rewards.check_last_box, lambda text: (boxes(text) or [None])[-1]),
+    (rewards.check_is_correct, lambda reply, gold: verify(reply, gold).correct),
 ]
 
 
@@ -53,6 +63,32 @@ def test_a_check_knows_a_stub_the_solution_and_every_wrong_answer(check, noteboo
         f"{message!r} is not in: {r}" for message, r in said if r.status != "not quite" or message not in r.message
     ]
     assert wrong and not unnamed, "\n".join(unnamed)
+
+
+@pytest.mark.parametrize("notebook, name", [row[1:3] for row in TABLE], ids=[row[2] for row in TABLE])
+def test_a_solution_is_a_body_and_its_exercise_imports_what_it_needs(notebook, name):
+    """A learner who is stuck sees how it is done, and no name of the card is a `NameError`."""
+    code = solution_code(notebook, name)
+    card, stub = card_and_stub(notebook, name)
+    assert name in {node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)}
+    assert ours(code) <= ours(stub)
+    assert f"`{name}" in card and "source:" not in code
+
+
+def ours(code: str) -> set[str]:
+    """The names that a cell imports from the library."""
+    found = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    return {alias.name for node in found if node.module.startswith("motif_lib") for alias in node.names}
+
+
+def test_a_body_is_that_of_the_library():
+    text = with_bodies("Words.\nsource: motif_lib.grpo.group_advantages as mine\nMore.")
+    scope = {}
+    exec(text[len("Words.\n") : -len("\nMore.")], scope)
+    assert same(scope["mine"](torch.eye(3)), group_advantages(torch.eye(3)))
+    assert "# (B, m)" in text and "Args:" not in text and "Tensor" not in text and "source:" not in text
+    with pytest.raises(AttributeError):
+        with_bodies("source: motif_lib.grpo.no_such_function")
 
 
 @pytest.mark.parametrize("check, function", ALSO_RIGHT)
@@ -92,8 +128,7 @@ def unfinished(values):
         ),
         pytest.param(
             lambda v: v + 1,
-            'not quite: raised TypeError: can only concatenate list (not "int") to list '
-            "(the case: divide by the number of values)",
+            'not quite: mean([1, 2, 6]) raised TypeError: can only concatenate list (not "int") to list',
             id="raised",
         ),
         pytest.param(3.0, "not quite: pass the function itself, not 3", id="result instead of function"),
@@ -106,6 +141,34 @@ def test_verdict_is_one_line(capsys, function, line):
     assert printed == f"{result}\n" and printed.count("\n") == 1
     assert printed.startswith(line)
     assert result.status == line.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    "function, said",
+    [
+        (lambda a, b: a + b, "add([1, 2], 'three') raised TypeError: can only concatenate list"),
+        (lambda a, b: {}[b], "add([1, 2], 'three') raised KeyError: 'three'"),
+        (lambda a, b: a.clear() or {}[b], "add([1, 2], 'three') raised KeyError"),  # the input as it was
+        (lambda a, b: len(a), "add([1, 2], 'three') gives 2, and that raises TypeError: object of type 'int'"),
+        (lambda a, b: print(a, end=""), "add gives None every time: is a `return` missing?"),
+    ],
+)
+def test_a_crash_shows_the_input_that_did_it(function, said):
+    cases = [Case("a mistake that it is not", lambda f: len(f([1, 2], "three")), 5)]
+    if "None" in said:
+        cases = [Case("a mistake that it is not", lambda f: f([1, 2], "three"), 5)]
+    result = run("add", function, cases)
+    assert result.status == "not quite" and result.message.startswith(said)
+
+
+def test_what_a_crash_means_comes_first_where_the_case_knows_it():
+    cases = [Case("wrong", lambda f: f(torch.ones(2, 1)), 1.0, broken="a hint"), Case("wrong", lambda f: f(Lines()), 2)]
+    said = run("one", lambda x: x.no, cases).message
+    assert said == "a hint; one([[1], [1]]) raised AttributeError: 'Tensor' object has no attribute 'no'"
+    assert run("one", lambda x: 1.0 if len(x) else 0, cases).message.startswith("one(one two) raised TypeError")
+    assert (
+        "(a ScriptedSampler)" in run("one", lambda x: 1 / 0, [Case("", lambda f: f(ScriptedSampler(len)), 1)]).message
+    )
 
 
 def test_a_stub_is_not_blamed_for_what_the_case_does_with_none():
@@ -143,8 +206,6 @@ def test_same(got, wanted, equal):
 
 
 def test_tensors_are_compared_and_shown_as_lists():
-    import torch
-
     assert same(torch.tensor([[0.5, 1.5]]), [[0.5, 1.5]]) and not same(torch.tensor([0.5]), [[0.5]])
     assert shown(torch.tensor([0.1, 2.0])) == "[0.1, 2]"
     assert shown("x" * 1000).endswith("…") and len(shown("x" * 1000)) == SHOWN and "\n" not in shown(Lines())

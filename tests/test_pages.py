@@ -73,7 +73,7 @@ DID_WHAT_IT_SAYS = {
     ),
     "More rounds": lambda names: {len(trace.trajectories[0].replies) for trace in traces(names)} == {5},
     "Evaluate an adapter": lambda names: [len(report.items) for report in names["reports"]] == [4, 4],
-    "Plot a run": lambda names: len(list(Path("runs/mine").glob("*.png"))) == 4,
+    "Plot a run": lambda names: Path("runs/mine/curves.png").stat().st_size > 10_000,
     "Watch the note": lambda names: (
         [entry["step"] for entry in names["trainer"].state.log_history if "note_use/own" in entry] == [0, 1]
         and Path("runs/watched/note_use.png").exists()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import beta, binomtest, chi2, fisher_exact
 
 from motif_lib.grpo import clipped_loss, group_advantages
 
@@ -23,7 +23,10 @@ COSTS = [
     ("multiply by m", lambda m, k, n: m + k * (n - 1)),
     ("not one", lambda m, k, n: m * (1 + k)),
     ("branches once", lambda m, k, n: m * k ** (n - 1)),
-    ("whatever k is", lambda m, k, n: 26 if n == 5 else m * k),
+    ("whatever k is", lambda m, k, n: 32 if n == 4 else m * k),
+    ("only the k trajectories go on", lambda m, k, n: m * (1 + k) * (n - 1)),
+    ("multiply the two", lambda m, k, n: m * (k + n - 1)),
+    ("small sizes only", lambda m, k, n: {4: 32, 1: m, 3: 72}.get(n, 0)),
 ]
 
 # --- 01: the room that a prompt leaves, and the bytes of the cache
@@ -56,7 +59,7 @@ CACHES = [
     ("not hidden_size", lambda c, t, b: cache(c, t, b, width=c.hidden_size)),
     ("not with their square", lambda c, t, b: cache(c, t, b, power=2)),
     ("the tokens are missing", lambda c, t, b: cache(c, t, b, power=0)),
-    ("2 (key and value) x", lambda c, t, b: cache(c, t, b) + 1),
+    ("one token in one layer", lambda c, t, b: cache(c, t, b) + 1),
     ("fixed in the function", lambda c, t, b: cache(c, t, 2)),
     ("no token", lambda c, t, b: cache(c, max(1, t), b)),
 ]
@@ -71,6 +74,8 @@ def graded(row):
 FUTURES = [
     ("the sum", lambda outcomes: [sum(row) for row in outcomes]),
     ("the best outcome", lambda outcomes: [max(row) for row in outcomes]),
+    ("no factor on top", lambda outcomes: [2 * fmean(row) for row in outcomes]),
+    ("share of right answers", lambda outcomes: [fmean(value == 2.0 for value in row) for row in outcomes]),
     ("one reward for each reply", lambda outcomes: fmean(value for row in outcomes for value in row)),
     ("need not be 4", lambda outcomes: [sum(row) / 4 for row in outcomes]),
     ("None is not a wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
@@ -112,7 +117,23 @@ LOSSES = [
         "minimum of clipped and unclipped",
         lambda new, old, a, mask: -average((new - old).exp().clamp(0.8, 1.2) * a[:, None], mask),
     ),
-    ("clip the ratio", lambda new, old, a, mask: clipped_loss(new, old, a, mask, epsilon=0.3)),
+    ("clip(ratio, 0.8, 1.2)", lambda new, old, a, mask: clipped_loss(new, old, a, mask, epsilon=0.3)),
+    (
+        "take the minimum",
+        lambda new, old, a, mask: (
+            -average(weighted(new, old, a).maximum((new - old).exp().clamp(0.8, 1.2) * a[:, None]), mask)
+        ),
+    ),
+    ("upside down", lambda new, old, a, mask: clipped_loss(old, new, a, mask)),
+    ("of two log-probabilities", lambda new, old, a, mask: clipped_loss((new / old).log(), 0 * old, a, mask)),
+    (
+        "advantages.unsqueeze(1)",
+        lambda new, old, a, mask: (
+            -average((new - old).exp().clamp(0.8, 1.2).minimum((new - old).exp()) * a, mask)
+            if len(new) > 1
+            else clipped_loss(new, old, a, mask)
+        ),
+    ),
     ("not pushed below", lambda new, old, a, mask: -average(surrogate(new, old, a, low=None), mask)),
     ("padding counts", lambda new, old, a, mask: -surrogate(new, old, a).mean()),
     ("mask.sum()", lambda new, old, a, mask: -(surrogate(new, old, a) * mask).mean()),
@@ -122,7 +143,7 @@ LOSSES = [
     ),
     ("no detach()", lambda *given: clipped_loss(*given).detach()),
     ("no detach()", lambda *given: clipped_loss(*given).item()),
-    ("pushed back", lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask)),
+    ("for each token min", lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask)),
 ]
 
 # --- 05: groups that teach nothing, and a curve drawn smooth
@@ -142,7 +163,13 @@ GROUPS = [
         lambda rewards, m: fmean(alike(rewards[i :: len(rewards) // m]) for i in range(len(rewards) // m)),
     ),
     ("right throughout", lambda rewards, m: fmean(not any(group) for group in groups(rewards, m))),
-    ("whole batch", lambda rewards, m: float(alike(rewards))),
+    ("each group by itself", lambda rewards, m: float(alike(rewards))),
+    ("that do teach something", lambda rewards, m: 1 - fmean(map(alike, groups(rewards, m)))),
+    ("not percent", lambda rewards, m: 100 * fmean(map(alike, groups(rewards, m)))),
+    ("wrong throughout", lambda rewards, m: fmean(alike(group) and any(group) for group in groups(rewards, m))),
+    ("not only two", lambda rewards, m: fmean(group[0] == group[1] for group in groups(rewards, m))),
+    ("not only two", lambda rewards, m: fmean(group[0] == group[-1] for group in groups(rewards, m))),
+    ("differ a little", lambda rewards, m: fmean(max(group) - min(group) < 0.1 for group in groups(rewards, m))),
     ("not their number", lambda rewards, m: float(sum(map(alike, groups(rewards, m))))),
     (
         "at any value",
@@ -191,6 +218,14 @@ INTERVALS = [
     ("z = 1.96", lambda k, n: wilson_by_hand(k, n, z=1.0)),
     ("square root", lambda k, n: wilson_by_hand(k, n, z=1.96**2)),
     ("Clopper-Pearson", from_scipy("exact")),
+    ("continuity correction", from_scipy("wilsoncc")),
+    (
+        "Jeffreys",
+        lambda k, n: (0.0 if k == 0 else beta.ppf(0.025, k + 0.5, n - k + 0.5), beta.ppf(0.975, k + 0.5, n - k + 0.5)),
+    ),
+    ("Agresti-Coull", lambda k, n: wald(k + 1.96**2 / 2, n + 1.96**2)),
+    ("0.1135", lambda k, n: from_scipy("wilson" if k else "exact")(k, n)),
+    ("mirror image", lambda k, n: from_scipy("wilson" if k < n else "exact")(k, n)),
     ("not the Wilson interval", lambda k, n: wilson_by_hand(k, n, z=1.9)),
     ("below 0", lambda k, n: wilson_by_hand(k, n, centred=False)),
     ("the middle", lambda k, n: wald(k, n) if 0 < k < n else wilson_by_hand(k, n)),
@@ -216,7 +251,17 @@ def unpaired(a, b):
     return float(fisher_exact([[right_a, len(a) - right_a], [right_b, len(b) - right_b]]).pvalue)
 
 
+def chi_square(a, b, correction=0):
+    only_a, only_b = table(a, b)
+    differ = only_a + only_b
+    return float(chi2.sf(max(0, abs(only_a - only_b) - correction) ** 2 / differ, 1)) if only_a != only_b else 1.0
+
+
 P_VALUES = [
+    ("at most 1", lambda a, b: 2 * exact(min(table(a, b)), sum(table(a, b)), "less") if sum(table(a, b)) else 1.0),
+    ("chi-square approximation", chi_square),
+    ("chi-square approximation", lambda a, b: chi_square(a, b, correction=1)),
+    ("toss no coin", lambda a, b: binomtest(table(a, b)[0], sum(table(a, b))).pvalue),
     ("there is no evidence", lambda a, b: 0.0),
     ("counts as wrong", unequal),
     ("one-sided", lambda a, b: exact(table(a, b)[1], sum(table(a, b)), "greater")),

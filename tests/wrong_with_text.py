@@ -28,6 +28,9 @@ GOLDS = [
     ("a thousands separator", gold(comma=",")),
     ("white space", gold(strip=lambda text: text[1:])),
     ("the last one counts", gold(cut=lambda answer: answer.split("####")[1])),
+    ("ends or begins at its comma", lambda answer: re.findall(r"\d+", answer)[-1]),
+    ("ends or begins at its comma", lambda answer: re.search(r"####\s*(\d+)", answer)[1]),
+    ("decimals are lost", lambda answer: re.search(r"-?\d+", gold()(answer))[0]),
     ("the sign", gold(strip=lambda text: text.strip(" -\n"))),
 ]
 
@@ -68,6 +71,21 @@ def unbatched(question, sampler, num_rounds):
     return sampler(messages(question, 1, num_rounds))[0].text
 
 
+def until(done):
+    """A loop that ends before the last round."""
+
+    def my_think(question, sampler, num_rounds):
+        note = None
+        for round in range(1, num_rounds + 1):
+            text = sampler([messages(question, round, num_rounds, note)])[0].text
+            note = read_answer(text) or NO_NOTE
+            if done(text):
+                break
+        return text
+
+    return my_think
+
+
 LOOPS = [
     ("call the sampler num_rounds times", loop(calls=lambda num_rounds: num_rounds - 1)),
     ("counted from 1", loop(first=0)),
@@ -88,9 +106,19 @@ LOOPS = [
     ("the unfinished reasoning", loop(note=lambda text, old: read_answer(text) or text)),
     ("without an answer hands on NO_NOTE", loop(note=lambda text, old: read_answer(text) or "none")),
     ("lives for one round", loop(note=lambda text, old: read_answer(text) or old or NO_NOTE)),
+    ("every round is asked", until(lambda text: "boxed" in text)),
+    ("every round is asked", until(lambda text: not read_answer(text))),
+    ("my_think('How many?'", lambda question, sampler, num_rounds: messages(question.text, 1, num_rounds)),
     ("there is one call", loop(calls=lambda num_rounds: max(2, num_rounds))),
     ("sampler([chat])", unbatched),
 ]
+
+
+def found_answer(reply):
+    """A pattern without re.DOTALL."""
+    return (re.findall("<answer>(.*?)</answer>", reply) or [""])[-1]
+
+
 NOTES = [
     ("stays for ever", lambda reply, finished, previous: previous or progress_note(reply, finished, previous)),
     ("not the reasoning", lambda reply, finished, previous: reply if finished else previous),
@@ -106,6 +134,8 @@ NOTES = [
     ("not bounded", lambda reply, finished, previous: read_answer(reply) or previous or NO_NOTE),
     ("not the reasoning", full_history),
     ("not bounded", lambda *given: memory(*given)[: MAX_NOTE - 1]),
+    ("keep the beginning", lambda reply, *given: (read_answer(reply) or memory(reply, *given))[-MAX_NOTE:]),
+    ("re.DOTALL", lambda reply, finished, previous: found_answer(reply) or previous or NO_NOTE),
 ]
 
 # --- 03: the rewards for format and for the right answer
@@ -115,6 +145,21 @@ BLOCKS = r"<reasoning>.*</reasoning>.*<answer>.*</answer>"
 
 def from_match(match):
     return lambda text: 0.5 * bool(match(text)) + 0.125 * tags_once(text)
+
+
+def pattern(inside=".*?", between=".*?"):
+    whole = f"<reasoning>{inside}</reasoning>{between}<answer>{inside}</answer>"
+    return lambda text: re.search(whole, text, re.DOTALL)
+
+
+def in_order(places):
+    return -1 not in places and places == sorted(places)
+
+
+def first_end(text):
+    """It looks for `</reasoning>` from the beginning of the text."""
+    start, end = text.find("<reasoning>"), text.find("</reasoning>")
+    return 0 <= start < end and is_soft(text[start:])
 
 
 FORMATS = [
@@ -128,12 +173,34 @@ FORMATS = [
     ("never closed", from_match(lambda text: re.search(BLOCKS[:-10], text, re.DOTALL))),
     ("nor is a reasoning", from_match(lambda text: re.search("<reasoning>.*<answer>.*</answer>", text, re.DOTALL))),
     ("an empty text", lambda text: 0.5 * is_soft(text) + 0.125 * (tags_once(text) or 4 * (not text))),
-    ("newlines around the tags", lambda text: 0.5 * is_soft(text) + faulty_tags(text)),
+    ("newlines or not", lambda text: 0.5 * is_soft(text) + faulty_tags(text)),
+    ("penalty for its length", lambda text: 0.5 * is_soft(text) + 0.125 * tags_once(text) - 0.001 * len(text)),
+    ("not 1.0", lambda text: 1.0 * is_soft(text) + 0.125 * tags_once(text)),
+    ("points are missing", lambda text: 0.5 * is_soft(text)),
+    ("between the blocks", from_match(pattern(between=r"\s*"))),
+    ("may be empty", from_match(pattern(inside=".+?"))),
+    ("small letters", lambda text: 0.5 * is_soft(text.lower()) + 0.125 * tags_once(text.lower())),
+    ("look on after </reasoning>", from_match(lambda text: in_order([text.find(tag) for tag in TAGS[:4]]))),
+    ("look on after <reasoning>", from_match(first_end)),
 ]
 
 
 def found(pattern, index=-1):
     return lambda text: (re.findall(pattern, text) or [None])[index]
+
+
+def up_to_an_open_box(text):
+    """It stops at the first box that was never closed."""
+    last = None
+    for start in (hit.end() for hit in re.finditer(r"\\boxed\{", text)):
+        depth, end = 1, start
+        while depth and end < len(text):
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        if depth:
+            break
+        last = text[start : end - 1]
+    return last
 
 
 LAST_BOXES = [
@@ -145,6 +212,9 @@ LAST_BOXES = [
     ("give None", lambda text: boxes(text)[-1]),
     ("give None", lambda text: (boxes(text) or [""])[-1]),
     ("never closed", lambda text: (boxes(text + "}") or [None])[-1]),
+    ("to any depth", found(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")),
+    ("go on looking", up_to_an_open_box),
+    ("is a backspace", found("\\boxed{(.*?)}".replace("\\b", "\b"))),
 ]
 
 
@@ -169,8 +239,28 @@ def with_comma(reply, gold):
     return bare.strip("1234567890. ") == "" and float(bare) == float(gold)
 
 
+def judged(rule):
+    """By a rule on the boxes of the answer that are numbers, or on the answer itself; the others are skipped."""
+
+    def is_correct(reply, gold):
+        answer = read_answer(reply)
+        claims = (boxes(answer) or [answer]) if answer else []
+        numbers = [number(claim) for claim in claims if re.fullmatch(r"\s*[\d.,]+\s*", claim)]
+        return bool(numbers) and rule(numbers, number(gold))
+
+    return is_correct
+
+
 CORRECT = [
     ("this answer is right", lambda reply, gold: False),
+    ("give True or False", lambda reply, gold: 2.0 * verify(reply, gold).correct),
+    ("5.4 is not 5", judged(lambda claims, gold: all(int(claim) == int(gold) for claim in claims))),
+    ("5.4 is not 5", judged(lambda claims, gold: all(abs(claim - gold) < 1 for claim in claims))),
+    ("5.01 is not 5", judged(lambda claims, gold: all(abs(claim - gold) < 0.1 for claim in claims))),
+    ("whichever comes first", judged(lambda claims, gold: claims[0] == gold if claims else False)),
+    ("do not skip it", judged(lambda claims, gold: set(claims) == {gold})),
+    ("claim itself", lambda reply, gold: bool(boxes(read_answer(reply) or "")) and verify(reply, gold).correct),
+    ("box in the reasoning", lambda reply, gold: not boxes(read_answer(reply) or "") or verify(reply, gold).correct),
     ("15 is not 5", lambda reply, gold: gold in (read_answer(reply) or "")),
     ("another spelling", lambda reply, gold: faulty_accuracy(reply, gold) == 2.0),
     ("another spelling", lambda reply, gold: claim(reply)[:1] != " " and whole_text(claim(reply), gold)),
@@ -215,6 +305,10 @@ SALVAGES = [
     ("replaces the old note", with_options(keep=True)),
     ("say NO_NOTE", lambda *given: "" if salvage(*given) == NO_NOTE else salvage(*given)),
     ("bound the note", with_options(bound=None)),
+    ("keep the beginning", lambda *given: (read_answer(given[0]) or salvage(*given))[-MAX_NOTE:]),
+    ("even in a reply that ended", lambda *given: read_answer(given[0])[:MAX_NOTE] if given[1] else salvage(*given)),
+    ("salvage its work too", lambda *given: (read_answer(given[0]) or NO_NOTE) if given[1] else salvage(*given)),
+    ("beginning of a line", with_options(line=r"day (\w+) .*=(\d+)\n")),
 ]
 
 
@@ -236,5 +330,6 @@ SAVINGS = [
     ("has to be paid", saving(after=0)),
     ("first boxed note, not at the last", saving(pick=-1)),
     ("tokens, not rounds", saving(count=len)),
+    ("reply.tokens", saving(count=lambda replies: sum(reply.tokens + reply.prompt_tokens for reply in replies))),
     ("a box in the reasoning", saving(seen=lambda reply: reply.carried and boxes(reply.text))),
 ]

@@ -8,12 +8,13 @@ A check is a list of hard cases. Each case is made to catch one mistake, and say
             Case("an empty list has the mean 0.0", lambda f: f([]), 0.0),
         ])
 
-The first case that fails names the mistake; a function that is still a stub gets "not yet". A learner's endless loop is
-not stopped: interrupt the kernel.
+The first case that fails names the mistake; a function that is still a stub gets "not yet", and one that raises is
+shown the call that did it. A learner's endless loop is not stopped: interrupt the kernel.
 """
 
 from __future__ import annotations
 
+import dis
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,11 +33,13 @@ class Case:
         mistake: what went wrong if the value differs: a text, or a function of the value that came back.
         call: runs the learner's function and gives the value to compare, for instance `lambda f: f([1, 2, 6])`.
         wanted: the right value.
+        broken: what it means if the function raises here, or gives nothing but None.
     """
 
     mistake: str | Callable[[Any], str]
     call: Callable[[Callable[..., Any]], Any]
     wanted: Any
+    broken: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,29 +60,48 @@ class Result:
 def run(name: str, function: Callable[..., Any], cases: Sequence[Case]) -> Result:
     """Run a learner's function on hard cases, print the verdict in one line and return it.
 
-    "not yet": every call gave None or `...`, or raised NotImplementedError. "not quite": a case failed, its mistake is
-    named; or the function raised. Floats are compared to 1e-6, tensors and arrays as lists.
+    "not yet": the function reads none of its arguments and gives None or `...`, or it raised NotImplementedError. "not
+    quite": a case failed, its mistake is named; or the function raised. Floats are compared to 1e-6, tensors and arrays
+    as lists.
     """
-    result = _judge(name, _Watched(function), cases)
+    result = _judge(name, _Watched(name, function), cases)
     print(result)
     return result
 
 
 class _Watched:
-    """The learner's function, and whether it has given anything or raised."""
+    """The learner's function: its last call and what came of it, and whether it has ever given anything or raised."""
 
-    def __init__(self, function: Callable[..., Any]):
-        self.function = function
+    def __init__(self, name: str, function: Callable[..., Any]):
+        self.name, self.function = name, function
         self.wrote = self.raised = False
+        self.last = name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any) -> Any:
+        call = f"{self.name}({', '.join(shown(value, SHOWN // 2) for value in args)})"  # before anything changes them
         try:
-            value = self.function(*args, **kwargs)
+            value = self.function(*args)
         except Exception:
-            self.raised = True
+            self.raised, self.last = True, f"{call} raised"
             raise
         self.wrote = self.wrote or not (value is None or value is ...)
+        self.last = f"{call} gives {shown(value)}, and that raises"
         return value
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether nothing is written yet: no instruction reads an argument."""
+        code = getattr(self.function, "__code__", None)
+        return code is None or not any(
+            "LOAD_FAST" in i.opname or "DEREF" in i.opname for i in dis.get_instructions(code)
+        )
+
+
+@dataclass(frozen=True)
+class _Crash:
+    """A call that raised, in words."""
+
+    said: str
 
 
 def _judge(name: str, watched: _Watched, cases: Sequence[Case]) -> Result:
@@ -90,7 +112,10 @@ def _judge(name: str, watched: _Watched, cases: Sequence[Case]) -> Result:
     except NotImplementedError:
         return _not_yet(name)
     if not (watched.wrote or watched.raised):
-        return _not_yet(name)
+        if watched.is_stub or not failed:
+            return _not_yet(name)
+        hint = failed[0][0].broken or "is a `return` missing?"
+        return Result(name, "not quite", f"{name} gives None every time: {hint}")
     if failed:
         return Result(name, "not quite", _mistake(*failed[0]))
     return Result(name, "ok", f"{name} passes {len(cases)} hard cases")
@@ -100,21 +125,20 @@ def _not_yet(name: str) -> Result:
     return Result(name, "not yet", f"{name} gives nothing back; fill it in and run this cell again")
 
 
-def _value(case: Case, function: Callable[..., Any]) -> Any:
-    """What a case gives, or the exception that it raises."""
+def _value(case: Case, function: _Watched) -> Any:
+    """What a case gives, or the crash that it ends in."""
     try:
         return case.call(function)
     except NotImplementedError:
         raise
     except Exception as error:
-        return error
+        return _Crash(f"{function.last} {type(error).__name__}: {first_line(error)[:SHOWN]}")
 
 
 def _mistake(case: Case, got: Any) -> str:
     """The mistake in words."""
-    if isinstance(got, Exception):
-        said = f"raised {type(got).__name__}: {first_line(got)[:SHOWN]}"
-        return said + (f" (the case: {case.mistake})" if isinstance(case.mistake, str) else "")
+    if isinstance(got, _Crash):
+        return f"{case.broken}; {got.said}" if case.broken else got.said
     try:
         mistake = case.mistake if isinstance(case.mistake, str) else case.mistake(got)
     except Exception:  # it looks for known wrong values, and a learner's value may be anything
@@ -142,10 +166,15 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def shown(value: Any) -> str:
-    """A value in one line of at most `SHOWN` characters, floats rounded."""
+def named(known: Sequence[tuple[Any, str]], otherwise: str) -> Callable[[Any], str]:
+    """A mistake by the value it gives; `otherwise` for any other wrong value."""
+    return lambda got: next((mistake for value, mistake in known if same(got, value)), otherwise)
+
+
+def shown(value: Any, most: int = SHOWN) -> str:
+    """A value in one line of at most `most` characters, floats rounded."""
     text = _text(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _text(value: Any) -> str:
@@ -154,4 +183,6 @@ def _text(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):
         return f"[{', '.join(map(_text, value))}]"
+    if type(value).__repr__ is object.__repr__:  # it would show an address
+        return f"a {type(value).__name__}"
     return " ".join(repr(value).split())

@@ -26,6 +26,17 @@ def check_salvage(function: Carry) -> Result:
             ),
             Case(_line, lambda f: f(CUT, False, ""), "14 after day two"),
             Case(
+                "a reply may end by itself and still have no answer: salvage its work too",
+                lambda f: f("<reasoning>\n=12\nday one buys 5=17\n", True, ""),
+                "17 after day one",
+                broken="read_answer gives None if there is no answer, even in a reply that ended by itself",
+            ),
+            Case(
+                "a line of work begins with `day`: with re.MULTILINE, ^ is the beginning of a line",
+                lambda f: f("<reasoning>\n=12\nday one buys 5=17\non holiday two loses 3=14\n", False, ""),
+                "17 after day one",
+            ),
+            Case(
                 "what was cut before its first whole line leaves the note as it was",
                 lambda f: f("<reasoning>\n=1", False, "14 apples after day four"),
                 "14 apples after day four",
@@ -38,8 +49,13 @@ def check_salvage(function: Carry) -> Result:
             Case("without work and without a note, say NO_NOTE", lambda f: f("<reason", False, ""), NO_NOTE),
             Case(
                 "bound the note by MAX_NOTE: a reply may be longer than the window",
-                lambda f: len(f(reply_text("", "x" * 3 * MAX_NOTE), True, "")) <= MAX_NOTE,
+                lambda f: len(f(reply_text("", "x" * 3 * MAX_NOTE), True, "").strip()) <= MAX_NOTE,
                 True,
+            ),
+            Case(
+                "of a long answer keep the beginning, answer[:MAX_NOTE]",
+                lambda f: f(reply_text("", "1" + "7" * 3 * MAX_NOTE), True, "")[:2],
+                "17",
             ),
         ],
     )
@@ -84,6 +100,8 @@ def _rounds(got: object) -> str:
         60: "the round that writes the box has to be paid: count the rounds after it",
         30: "stop at the first boxed note, not at the last",
         2: "count tokens, not rounds",
+        550: "count reply.tokens, what was written; the prompts are not asked for",
+        500: "count reply.tokens, what was written; the prompts are not asked for",
     }
     return known.get(got, "add up the tokens of all rounds after the first boxed note")
 
@@ -94,5 +112,5 @@ def _trajectory(*notes: str, reasoning: str = "=12") -> Trajectory:
     for round, note in enumerate(notes, 1):
         last = round == len(notes)
         text = reply_text(reasoning, r"\boxed{14}" if last else note)
-        replies.append(Reply(round, [], text, note, True, tokens=10 * round))
+        replies.append(Reply(round, [], text, note, True, prompt_tokens=100 * round, tokens=10 * round))
     return Trajectory(Question("Ann has 12 apples.", "14"), tuple(replies))

@@ -67,7 +67,9 @@ def _cache(got: Any) -> str:
         right * 11: "the cache grows with the tokens, not with their square: that is the matrix of scores",
         right // 11: "the tokens are missing: every one of them leaves keys and values",
     }
-    return known.get(got, "2 (key and value) x layers x KV heads x width of a head x tokens x bytes of a number")
+    return known.get(
+        got, "begin with one token in one layer: which numbers does it leave, and how many bytes are they?"
+    )
 
 
 def _config(layers: int, heads: int, kv_heads: int, size: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.base import Case, Result, named, run
 
 Verdicts = Sequence[bool | None]
 
@@ -23,29 +23,38 @@ def check_interval(function: Callable[[int, int], tuple[float, float]]) -> Resul
                 lambda f: f(0, 30)[1] > 0.01,
                 True,
             ),
-            Case(_width, lambda f: _rounded(f(250, 500)), [0.456, 0.544]),
-            Case("a bound cannot be below 0", lambda f: _rounded(f(0, 30)), [0.0, 0.114]),
-            Case(
-                "the middle of the Wilson interval is not the share itself",
-                lambda f: _rounded(f(2, 30)),
-                [0.018, 0.213],
-            ),
+            Case(_wilson, lambda f: [*_rounded(f(250, 500)), *_rounded(f(2, 30))], [0.4563, 0.5437, 0.0185, 0.2132]),
+            Case("for 0 of 30 the Wilson interval goes from 0 to 0.1135", lambda f: _rounded(f(0, 30)), [0.0, 0.1135]),
+            Case("30 of 30 is the mirror image of 0 of 30", lambda f: _rounded(f(30, 30)), [0.8865, 1.0]),
         ],
     )
 
 
 def _rounded(pair: Sequence[float]) -> list[float]:
-    return [round(float(value), 3) for value in pair]
+    return [round(float(value), 4) for value in pair]
 
 
-def _width(got: list[float]) -> str:
-    if got == [0.455, 0.545]:
-        return "this is the Clopper-Pearson interval: sound, but wider than Wilson's; set method='wilson'"
+OTHER_INTERVALS = named(  # for 2 of 30
+    [
+        ([0.0082, 0.2207], "this is the Clopper-Pearson interval: sound, but wider than Wilson's; set method='wilson'"),
+        ([0.0116, 0.2351], "this is Wilson's interval with a continuity correction: take the one without"),
+        ([0.0141, 0.1971], "this is the Jeffreys interval: sound, but not Wilson's"),
+        ([0.008, 0.2237], "this is the Agresti-Coull interval: Wilson's middle, but wider"),
+    ],
+    "",
+)
+
+
+def _wilson(got: list[float]) -> str:
+    if other := OTHER_INTERVALS(got[2:]):
+        return other
     width = got[1] - got[0]
     if width < 0.07:
         return "too narrow: 95 % needs z = 1.96 standard errors on either side, not one"
     if width > 0.09:
         return "too wide: the standard error has a square root, and z = 1.96 is applied once"
+    if got[2] < 0:
+        return "the middle of the Wilson interval is not the share itself: here a bound falls below 0"
     return "this is not the Wilson interval"
 
 
@@ -59,12 +68,18 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
                 "where the two never disagree there is no evidence: p is 1",
                 lambda f: f([True, False], [True, False]),
                 1.0,
+                broken="two that never disagree toss no coin: p is 1",
             ),
             Case("None, cannot be graded, counts as wrong, like False", lambda f: f([None] * 6, [False] * 6), 1.0),
             Case(
                 _paired,
                 lambda f: f([False] * 6 + [True] * 94, [True] * 100),
                 0.03125,
+            ),
+            Case(
+                "a probability is at most 1: twice one tail counts the middle twice",
+                lambda f: f([True, False], [False, True]),
+                1.0,
             ),
             Case(
                 "the order of the two must not matter",
@@ -85,11 +100,24 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
     )
 
 
+ALL_QUESTIONS = "only the 6 questions on which the two differ are coin tosses; leave out those on which they agree"
+UNPAIRED = "the questions are the same: compare them pair by pair, not as two independent samples"
+CHI_SQUARE = "this is the chi-square approximation; six coin tosses are few: take the exact binomial test"
+_KNOWN = named(  # 6 questions only b solved, 94 both
+    [
+        (
+            0.015625,
+            "this is one-sided (or a mid-p value); a two-sided test asks about a difference in either direction",
+        ),
+        (0.014305878435429641, CHI_SQUARE),
+        (0.041226833337163815, CHI_SQUARE),
+        (0.028930282023157568, UNPAIRED),
+        (0.038212624590957006, UNPAIRED),
+        (0.01287964241265027, UNPAIRED),
+    ],
+    "this is not the exact McNemar test",
+)
+
+
 def _paired(got: float) -> str:
-    if isinstance(got, float) and abs(got - 0.015625) < 1e-6:
-        return "this is one-sided; a two-sided test asks about a difference in either direction"
-    if isinstance(got, float) and 0.02 < got < 0.031:
-        return "the questions are the same: compare them pair by pair, not as two independent samples"
-    if isinstance(got, float) and got < 0.015:
-        return "only the 6 questions on which the two differ are coin tosses; leave out those on which they agree"
-    return "this is not the exact McNemar test"
+    return ALL_QUESTIONS if isinstance(got, float) and got < 1e-9 else _KNOWN(got)

@@ -1,14 +1,15 @@
 r"""Checks of notebook 03: a format reward, the last box, is the answer right?
 
-The solutions are `rewards.format.format_reward`, `verify.extract.boxes` and `verify.verify`.
+The library's own are `rewards.format.format_reward`, `verify.extract.boxes` and `verify.verify`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from motif_lib.checks.base import Case, Result, run
-from motif_lib.protocol import reply_text
+from motif_lib.checks.base import Case, Result, named, run
+from motif_lib.protocol import REPLY_TAGS, reply_text
 
 PERFECT = reply_text("one\ntwo", r"\boxed{5}")
 
@@ -16,16 +17,33 @@ PERFECT = reply_text("one\ntwo", r"\boxed{5}")
 def check_format_reward(function: Callable[[str], float]) -> Result:
     """`function(text) -> float`: 0.5 for the two complete blocks in order, 0.125 for each tag that occurs once."""
 
-    def first(got: object) -> str:
-        if isinstance(got, list):
+    one_line, wrong_order = "<reasoning>a</reasoning><answer>b</answer>", "<answer>b</answer><reasoning>a</reasoning>"
+
+    def first(got: Any) -> str:
+        whole, reversed = got
+        known = named(
+            [
+                ([0.5, 0.5], "a complete reply on one line earns all of it: do not ask for newlines around the tags"),
+                (
+                    [0.5, 0.0],
+                    "the tags' points are missing: 0.125 for each that occurs once, newlines or not",
+                ),
+                ([1.5, 0.5], "the order of the blocks earns 0.5, not 1.0"),
+                ([1.0, 1.0], "the blocks stand in the wrong order: the tags earn 0.125 each, the order nothing"),
+            ],
+            "0.5 for the two blocks in order, and 0.125 for each tag that occurs once",
+        )
+        if isinstance(whole, list):
             return "give one number for one text, not a list"
-        return "a complete reply on one line earns all of it: do not ask for newlines around the tags"
+        if isinstance(whole, float) and 0.5 < whole < 1 and reversed < 0.5:
+            return "a complete reply earns all of it: no penalty for its length"
+        return known(got)
 
     return run(
         "format_score",
         function,
         [
-            Case(first, lambda f: f("<reasoning>a</reasoning><answer>b</answer>"), 1.0),
+            Case(first, lambda f: [f(one_line), f(wrong_order)], [1.0, 0.5]),
             Case("your dot does not match a newline: re.DOTALL, or str.find", lambda f: f(PERFECT), 1.0),
             Case(
                 "text around the blocks is allowed: re.match looks only at the very beginning, re.search everywhere",
@@ -34,14 +52,31 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
             ),
             Case("a long reply is no bad reply: no penalty for length", lambda f: f(reply_text("x" * 3_000, "5")), 1.0),
             Case(
-                "the blocks stand in the wrong order: the tags earn 0.125 each, the order nothing",
-                lambda f: f("<answer>b</answer><reasoning>a</reasoning>"),
-                0.5,
+                "text between the blocks is allowed too",
+                lambda f: f("<reasoning>a</reasoning> So:\n<answer>b</answer>"),
+                1.0,
             ),
+            Case(
+                "what is inside a block may be anything, a < too",
+                lambda f: f("<reasoning>1 < 2</reasoning><answer>b < c</answer>"),
+                1.0,
+            ),
+            Case("a block may be empty: .* and not .+", lambda f: f("".join(REPLY_TAGS)), 1.0),
+            Case("a tag is written in small letters: <ANSWER> is none", lambda f: f(one_line.upper()), 0.0),
             Case(
                 "everything occurs twice: a tag earns its 0.125 if text.count(tag) == 1, not if `tag in text`",
                 lambda f: f(PERFECT + PERFECT),
                 0.5,
+            ),
+            Case(
+                "an <answer> before the reasoning does not spoil the one behind it: look on after </reasoning>",
+                lambda f: f(f"<answer>x</answer>{one_line}"),
+                0.75,
+            ),
+            Case(
+                "a </reasoning> before the block does not close it: look on after <reasoning>",
+                lambda f: f(f"</reasoning>{one_line}"),
+                0.875,
             ),
             Case("a block that was never closed is no block", lambda f: f("<reasoning>a</reasoning><answer>b"), 0.375),
             Case("nor is a reasoning that was never closed", lambda f: f("<reasoning>a<answer>b</answer>"), 0.375),
@@ -53,6 +88,9 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
 def check_last_box(function: Callable[[str], str | None]) -> Result:
     r"""`function(text) -> str | None`: the content of the last complete `\boxed{}`."""
 
+    raw = r"""in a pattern write r"\\boxed\{": without the r, "\b" is a backspace"""
+    nested = r"\frac{\sqrt{x^{2_{3}}}}{2}"
+
     def last(got: object) -> str:
         if got == "3":
             return "this is the first box, the last one is the answer"
@@ -60,23 +98,31 @@ def check_last_box(function: Callable[[str], str | None]) -> Result:
             return "a greedy .* runs from the first box to the last brace"
         return "of two boxes the last one is the answer"
 
+    none = "a text without a box has no last box: give None"
     return run(
         "last_box",
         function,
         [
-            Case("give what stands between the braces of the box", lambda f: f(r"So it is \boxed{5}."), "5"),
+            Case("give what stands between the braces of the box", lambda f: f(r"So it is \boxed{5}."), "5", raw),
             Case(last, lambda f: f(r"First \boxed{3}, then \boxed{5}."), "5"),
             Case(
                 "the first closing brace need not be the box's own: count the braces that are open",
                 lambda f: f(r"\boxed{\frac{1}{2}}"),
                 r"\frac{1}{2}",
             ),
+            Case("braces may stand in braces, to any depth: count them", lambda f: f(rf"\boxed{{{nested}}}"), nested),
             Case("the last brace of the text need not be the box's own", lambda f: f(r"\boxed{7} for {x}"), "7"),
-            Case("a text without a box has no last box: give None", lambda f: f("no box here"), None),
+            Case(none, lambda f: f("no box here"), None, none),
             Case(
                 "a box that was never closed was cut off: the last complete one counts",
                 lambda f: f(r"\boxed{4} or \boxed{5"),
                 "4",
+                broken="a box may never be closed",
+            ),
+            Case(
+                "after a box that was never closed a complete one may follow: go on looking",
+                lambda f: f(r"\boxed{4 or \boxed{5}"),
+                "5",
             ),
         ],
     )
@@ -87,20 +133,29 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
 
     spelling = "the same number in another spelling: compare numbers, not characters"
 
+    wrong = "an answer that is no number is wrong, not an error"
+
+    def right(got: object) -> str:
+        return "this answer is right" if isinstance(got, bool) else "give True or False: the points come later"
+
     def boxed(answer: str, reasoning: str = "x") -> str:
         return reply_text(reasoning, rf"\boxed{{{answer}}}")
 
     def respelled(answer: str) -> Case:
-        return Case(spelling, lambda f: f(boxed(answer), "1000"), True)
+        return Case(spelling, lambda f: f(boxed(answer), "1000"), True, spelling)
 
     return run(
         "is_correct",
         function,
         [
-            Case("this answer is right", lambda f: f(boxed("5"), "5"), True),
+            Case(right, lambda f: f(boxed("5"), "5"), True),
             Case("15 is not 5 although it contains it: compare, do not search", lambda f: f(boxed("15"), "5"), False),
+            Case(
+                "5.4 is not 5: compare the whole numbers, cut and round nothing", lambda f: f(boxed("5.4"), "5"), False
+            ),
+            Case("5.01 is not 5: near is not equal", lambda f: f(boxed("5.01"), "5"), False),
             *map(respelled, (" 1000 ", "1000.0", "1,000")),
-            Case(spelling, lambda f: f(boxed("1000"), "1,000"), True),
+            Case(spelling, lambda f: f(boxed("1000"), "1,000"), True, spelling),
             Case(
                 "a box in the reasoning is no answer: only what stands in <answer> counts",
                 lambda f: f(reply_text(r"\boxed{5}", "6"), "5"),
@@ -110,14 +165,31 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
                 "a reply that was cut off has no answer: do not fall back to the whole text",
                 lambda f: f(r"<reasoning>so it is \boxed{5}", "5"),
                 False,
+                broken="read_answer gives None for a reply without an answer",
             ),
             Case(
                 "several different boxes are a hedge: a reply has one final answer",
                 lambda f: f(reply_text("x", r"\boxed{3} or \boxed{5}"), "5"),
                 False,
             ),
+            Case(
+                "several different boxes are a hedge, whichever comes first",
+                lambda f: f(reply_text("x", r"\boxed{5} \boxed{6}"), "5"),
+                False,
+            ),
+            Case(
+                "a box that is no number is a claim too: do not skip it",
+                lambda f: f(reply_text("x", r"\boxed{5} or \boxed{many}"), "5"),
+                False,
+                broken="a box that is no number is a wrong claim, not an error",
+            ),
             Case("the same number in two boxes is one claim", lambda f: f(boxed(r"5} = \boxed{5.0"), "5"), True),
             Case("of two answers the last one counts", lambda f: f(boxed("6") + boxed("5"), "5"), True),
-            Case("an answer that is no number is wrong, not an error", lambda f: f(boxed("many"), "5"), False),
+            Case(wrong, lambda f: f(boxed("many"), "5"), False, wrong),
+            Case(
+                "an answer without a box is a claim itself",
+                lambda f: [f(reply_text("x", "5"), "5"), f(reply_text("x", "6"), "5")],
+                [True, False],
+            ),
         ],
     )

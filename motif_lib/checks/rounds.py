@@ -14,8 +14,10 @@ from motif_lib.samplers.base import Chat, Completion, Sampler, ScriptedSampler
 Loop = Callable[[str, Sampler, int], str]
 
 REPLIES = [reply_text(f"work {r}", f"note {r}") for r in (1, 2, 3)]
+BOXED = reply_text("work", r"\boxed{14}")
 CUT = "<reasoning>\nwork 1"  # the budget ended here: no answer
 OLD, NEW = "14 apples after day two", "9 apples after day four"
+ONE_LINE = f"<reasoning>work</reasoning><answer>{NEW}</answer>"
 ROUND = re.compile(r"^Round (\d+) of (\d+)\.", re.MULTILINE)
 NOTE = re.compile(r"<progress>\n(.*)\n</progress>", re.DOTALL)
 
@@ -40,6 +42,11 @@ def check_my_think(function: Loop) -> Result:
             ),
             Case(_notes, lambda f: [_find(NOTE, chat) for chat in asked(f)], [None, "note 1", "note 2"]),
             Case(_result, lambda f: f("How many?", scripted(REPLIES, []), 3), REPLIES[-1]),
+            Case(
+                "every round is asked: a box or a missing answer before the last round does not end the loop",
+                lambda f: [len(asked(f, [early, *REPLIES[1:]])) for early in (BOXED, CUT)],
+                [3, 3],
+            ),
             Case(_no_note, lambda f: _find(NOTE, asked(f, [CUT, *REPLIES[1:]])[1]), NO_NOTE),
             Case(
                 "a note lives for one round: without an answer in round 2, round 3 is told NO_NOTE",
@@ -123,7 +130,7 @@ def check_keep_note(function: Carry) -> Result:
         "keep_note",
         function,
         [
-            Case(_answer, lambda f: f(reply_text("work", NEW), True, OLD), NEW),
+            Case(_answer, lambda f: [f(reply, True, OLD) for reply in (reply_text("work", NEW), ONE_LINE)], [NEW, NEW]),
             Case(_kept, lambda f: f(CUT, False, OLD), OLD),
             Case("there is no answer and no note before: say NO_NOTE", lambda f: f(CUT, False, ""), NO_NOTE),
             Case(
@@ -141,11 +148,19 @@ def check_keep_note(function: Carry) -> Result:
                 lambda f: len(f(reply_text("work", "7" * 3 * MAX_NOTE), True, "")),
                 MAX_NOTE,
             ),
+            Case(
+                "of a long answer keep the beginning, answer[:MAX_NOTE]",
+                lambda f: f(reply_text("work", "1" + "7" * 3 * MAX_NOTE), True, "")[:2],
+                "17",
+            ),
         ],
     )
 
 
-def _answer(got: Any) -> str:
+def _answer(both: Any) -> str:
+    got, on_one_line = both
+    if got != NEW and on_one_line == NEW:
+        return "your pattern's dot does not match the newlines around the answer: re.DOTALL, or read_answer"
     if got == OLD:
         return "the old note stays for ever: a new answer replaces it"
     if isinstance(got, str) and "work" in got:

@@ -15,11 +15,7 @@ def check_gold_of(function: Callable[[str], str]) -> Result:
         function,
         [
             Case(_plain, lambda f: f("=12\nday one buys 5=17\n#### 17"), "17"),
-            Case(
-                "a thousands separator is left in: `1,080` and `1080` would never be equal",
-                lambda f: f("Half of 2,160.\n#### 1,080"),
-                "1080",
-            ),
+            Case(_thousands, lambda f: f("Half of 2,160.\n#### 1,080"), "1080"),
             Case("white space is left around the answer", lambda f: f("5 + 2\n####  7 \n"), "7"),
             Case(
                 "a `####` in the work is taken for the mark: the last one counts",
@@ -27,6 +23,7 @@ def check_gold_of(function: Callable[[str], str]) -> Result:
                 "7",
             ),
             Case("the sign is lost: an answer may be negative", lambda f: f("3 - 8\n#### -5"), "-5"),
+            Case("the decimals are lost: an answer need not be whole", lambda f: f("5 / 2\n#### 2.5"), "2.5"),
         ],
     )
 
@@ -41,28 +38,42 @@ def _plain(got: Any) -> str:
     return "the answer is what stands after `####`"
 
 
+def _thousands(got: Any) -> str:
+    if got in ("080", "80", "1"):
+        return "the number ends or begins at its comma: take all that stands after `####`, then drop the comma"
+    return "a thousands separator is left in: `1,080` and `1080` would never be equal"
+
+
 def check_replies_per_question(function: Callable[[int, int, int], int]) -> Result:
     """`function(m, k, n)`: replies that one question costs in a MOTIF step."""
     return run(
         "replies_per_question",
         function,
         [
-            Case(_cost, lambda f: f(2, 3, 5), 26),
+            Case(_cost, lambda f: f(2, 5, 4), 32),
             Case("with one round there is nothing to roll out: m replies, whatever k is", lambda f: f(8, 4, 1), 8),
             Case("8 round-1 replies, and 4 trajectories of 2 more rounds from each", lambda f: f(8, 4, 3), 72),
+            Case(
+                "right for small sizes only: every part of it is multiplied by m, the later rounds by k too",
+                lambda f: f(10**6, 10**3, 10),
+                9_001_000_000,
+            ),
         ],
     )
 
 
 def _cost(got: Any) -> str:
     known = {
-        30: "round 1 is counted once for every trajectory: the k trajectories share their first reply",
-        24: "round 1 is left out: the m first replies are sampled too",
-        32: "n - 1 rounds come after the first, not n",
-        20: "n - 1 rounds come after the first, not n - 2",
-        10: "the k trajectories are missing: each of the m replies is rolled out k times",
-        14: "each of the m replies is rolled out k times: multiply by m",
-        8: "each trajectory has n - 1 more rounds, not one",
-        162: "the tree branches once, after round 1: k trajectories, each without further branches",
+        40: "round 1 is counted once for every trajectory: the k trajectories share their first reply",
+        30: "round 1 is left out: the m first replies are sampled too",
+        42: "n - 1 rounds come after the first, not n",
+        22: "n - 1 rounds come after the first, not n - 2",
+        8: "the k trajectories are missing: each of the m replies is rolled out k times",
+        17: "each of the m replies is rolled out k times: multiply by m",
+        12: "each trajectory has n - 1 more rounds, not one",
+        250: "the tree branches once, after round 1: k trajectories, each without further branches",
+        36: "round 1 is counted in every later round: it is one reply, and only the k trajectories go on",
+        16: "k trajectories of n - 1 rounds are k (n - 1) replies: multiply the two",
+        48: "round 1 is counted in every round: it is one reply, and only the k trajectories go on",
     }
     return known.get(got, "one reply for each of the m, then k trajectories of n - 1 more replies from each of them")

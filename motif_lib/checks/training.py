@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.base import Case, Result, named, run
+
+BATCHES = [  # all right, all wrong, a group that differs, and one of four groups without signal
+    ([2.0, 2.0], 2),
+    ([0.0, 0.0], 2),
+    ([2.0, 0.0], 2),
+    ([2.0, 2.0, 0.0, 1.0, 2.0, 1.0, 0.0, 2.0], 2),
+]
+UNEQUAL = [(1.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 1.0), (0.0, 1.0, 1.0, 0.0), (1.0, 1.0, 0.0, 0.0)]
 
 
 def check_groups_without_signal(function: Callable[..., float]) -> Result:
@@ -13,17 +22,7 @@ def check_groups_without_signal(function: Callable[..., float]) -> Result:
         "groups_without_signal",
         function,
         [
-            Case(
-                "a group is m rewards that follow each other, not every m-th one",
-                lambda f: f([2.0, 0.0, 2.0, 0.0], 2),
-                0.0,
-            ),
-            Case(
-                "a group that is right throughout teaches as little as one that is wrong throughout",
-                lambda f: f([2.0, 2.0], 2),
-                1.0,
-            ),
-            Case("give the share of the groups, not their number", lambda f: f([1.0] * 6, 2), 1.0),
+            Case(_shares, lambda f: [f(*batch) for batch in BATCHES], [1.0, 1.0, 0.0, 0.25]),
             Case(
                 "compare a reward with those of its own group: a spread over the whole batch is no signal",
                 lambda f: f([0.0, 0.0, 2.0, 2.0], 2),
@@ -34,8 +33,28 @@ def check_groups_without_signal(function: Callable[..., float]) -> Result:
                 lambda f: f([0.75, 0.75, 1.5, 2.0], 2),
                 0.5,
             ),
+            Case(
+                "all m rewards have to be equal: compare each with each, not only two of them",
+                lambda f: [f(list(group), len(group)) for group in UNEQUAL],
+                [0.0] * len(UNEQUAL),
+            ),
+            Case("rewards that differ a little do differ: their order teaches", lambda f: f([1.0, 1.01], 2), 0.0),
         ],
     )
+
+
+def _shares(got: Any) -> str:
+    known = [
+        ([0.0, 0.0, 1.0, 0.75], "this is the share of groups that do teach something; asked is that of the others"),
+        ([100.0, 100.0, 0.0, 25.0], "give a share from 0 to 1, not percent"),
+        ([0.0, 1.0, 0.0, 0.0], "a group that is right throughout teaches as little as one that is wrong throughout"),
+        ([1.0, 0.0, 0.0, 0.25], "a group that is wrong throughout teaches as little as one that is right throughout"),
+        ([1.0, 1.0, 0.0, 0.5], "a group is m rewards that follow each other, not every m-th one"),
+        ([1.0, 1.0, 0.0, 0.0], "look at each group by itself: a group is m rewards that follow each other"),
+        ([1.0, 1.0, 0.0, 1.0], "give the share of the groups, not their number"),
+    ]
+    floats = [float(value) for value in got]
+    return named(known, "count the groups whose m rewards are all equal, and divide by the number of groups")(floats)
 
 
 def check_smoothed(function: Callable[..., list[float]]) -> Result:

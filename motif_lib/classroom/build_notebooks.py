@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motif_lib.classroom.solutions import with_bodies
 from motif_lib.classroom.workbook import PREPARE, badges, first_cell
 from motif_lib.files import write_text
 
@@ -42,7 +43,7 @@ Sanitize = Callable[[str], str]
 
 
 def read_source(path: Path) -> NotebookNode:
-    """A py:percent file as a notebook without outputs; where the package comes from is written in here."""
+    """A py:percent file as a notebook without outputs, with the package's address and the bodies of its solutions."""
     import jupytext
 
     notebook = jupytext.read(path)
@@ -54,6 +55,8 @@ def read_source(path: Path) -> NotebookNode:
         cell.id = f"cell-{number:02d}"
         if cell.source == PREPARE:
             cell.source = first_cell()
+        if cell.cell_type == "markdown":
+            cell.source = with_bodies(cell.source)
     if links := badges(path.stem):
         notebook.cells[0].source = notebook.cells[0].source.replace("\n", f"\n\n{links}\n", 1)
     return notebook

@@ -17,6 +17,7 @@ from motif_lib.files import locked
 from motif_lib.records import Question, Trajectory, digest
 from motif_lib.rounds import Stop, check_room, think
 from motif_lib.samplers.base import Sampler
+from motif_lib.tasks.rows import Row, as_question
 
 BATCH_SIZE = 128  # trajectories between two writes
 SAMPLER_SETTINGS = ("name", "max_new_tokens", "temperature", "top_p", "greedy", "chat_template_kwargs")
@@ -24,7 +25,7 @@ DRAWING_SETTINGS = ("top_k", "min_p", "repetition_penalty")
 
 
 def evaluate(
-    questions: Sequence[Question],
+    questions: Sequence[Question | Row],
     sampler: Sampler,
     num_rounds: int = 3,
     samples: int = 1,
@@ -39,7 +40,8 @@ def evaluate(
     """Answer questions in `num_rounds` rounds and grade the final replies.
 
     Args:
-        questions: with unique ids; an empty id becomes `<task>-<number>`.
+        questions: `Question`s, or dicts with `question` and `answer`; ids are unique, an empty one becomes
+            `<task>-<number>`.
         sampler: where it has a method `seed(int)`, that is called before each batch, so that results repeat.
         num_rounds: n; n sampler calls a batch.
         samples: k trajectories for each question, for avg@k, pass@k and majority votes.
@@ -126,8 +128,9 @@ def seed_sampler(sampler: Sampler, seed: int, batch: int) -> None:
         seed_with(zlib.crc32(f"{seed}-{batch}".encode()))
 
 
-def with_ids(questions: Sequence[Question]) -> list[Question]:
+def with_ids(rows: Sequence[Question | Row]) -> list[Question]:
     """The questions, each with a unique id."""
+    questions = [as_question(row, number) for number, row in enumerate(rows, 1)]
     named = [q if q.id else dataclasses.replace(q, id=f"{q.task}-{i}") for i, q in enumerate(questions, 1)]
     if not named:
         raise ValueError("no questions to evaluate")

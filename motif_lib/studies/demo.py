@@ -105,7 +105,7 @@ def results_table(reports: dict[str, Report]) -> Table:
     return Table("Accuracy on held-out problems, sampled, % with 95 % interval", ("", *reports), rows, notes)
 
 
-def smoothed(values: Sequence[float], width: int = SMOOTH) -> list[float]:
+def smoothed(values: Sequence[float], width: int) -> list[float]:
     """Mean of the last `width` values at each point."""
     return [sum(values[max(0, i + 1 - width) : i + 1]) / min(i + 1, width) for i in range(len(values))]
 
@@ -116,7 +116,7 @@ def report_results(reports: dict[str, Report], out: Path, seconds: float) -> Non
 
     table = results_table(reports)
     metrics = {name: read_metrics(out / name.lower().replace(" ", "-")) for name in METHODS}
-    curves = {name: smoothed([entry["motif/accuracy"] for entry in log]) for name, log in metrics.items()}
+    curves = {name: smoothed([entry["motif/accuracy"] for entry in log], SMOOTH) for name, log in metrics.items()}
     write_text(out / "table.txt", str(table) + "\n")
     write_text(out / "curves.json", json.dumps(curves) + "\n")
     by_length = {name: [(n, e.value, e.low, e.high) for n, e in r.by("length").items()] for name, r in reports.items()}

@@ -9,9 +9,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from motif_lib.records import Question
+from motif_lib.verify import verify
 
 Row = Mapping[str, Any]
 THOUSANDS = re.compile(r"[-+$]*\d{1,3}(,\d{3})+(\.\d+)?")
+
+
+def as_question(row: Question | Row, number: int) -> Question:
+    """The question of a dict with `question`, `gold` (or `answer`) and, if you like, `task` and `grading`.
+
+    Raises:
+        ValueError: in one line that names the question and what is missing, or a gold that cannot be graded.
+    """
+    if isinstance(row, Question):
+        return row
+    if not isinstance(row, Mapping):
+        raise ValueError(f"question {number} is a {type(row).__name__}: give a Question, or a dict with its columns")
+    text, gold = row.get("question"), row.get("gold", row.get("answer"))
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"question {number} has no text under 'question'; its keys are {', '.join(map(repr, row))}")
+    if isinstance(gold, bool) or not isinstance(gold, str | int | float) or not str(gold).strip():
+        raise ValueError(f"question {number} has no text or number under 'gold' or 'answer'; it holds {gold!r:.80}")
+    question = Question(text, str(gold), row.get("task") or Question.task, grading=row.get("grading"))
+    verdict = verify(question.gold, question.gold, question.rules)
+    if verdict.correct is None:
+        raise ValueError(f"question {number}: the answer {gold!r:.80} cannot be graded ({verdict.reason})")
+    return question
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datasets import Dataset, IterableDataset
 
 from motif_lib.records import Question, Trajectory
 from motif_lib.rounds import next_prompt
-from motif_lib.verify import verify
+from motif_lib.tasks.rows import as_question
 
 Row = Mapping[str, Any]
 COLUMNS = ("prompt", "question", "gold", "task")  # the first is asked, the rewards read the others
@@ -36,25 +36,9 @@ def to_dataset(questions: Iterable[Question | Row], num_rounds: int) -> Dataset:
 
 def _row(given: Question | Row, number: int, num_rounds: int) -> dict[str, Any]:
     own = {} if isinstance(given, Question) else given
-    question = given if isinstance(given, Question) else _question(given, number)
+    question = as_question(given, number)
     columns = {"question": question.text, "gold": question.gold, "task": question.task, "grading": question.grading}
     return {**own, "prompt": next_prompt(Trajectory(question, ()), num_rounds), **columns}
-
-
-def _question(row: Row, number: int) -> Question:
-    """The question of a dict."""
-    if not isinstance(row, Mapping):
-        raise ValueError(f"question {number} is a {type(row).__name__}: give a Question, or a dict with its columns")
-    text, gold = row.get("question"), row.get("gold", row.get("answer"))
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"question {number} has no text under 'question'; its keys are {', '.join(map(repr, row))}")
-    if isinstance(gold, bool) or not isinstance(gold, str | int | float) or not str(gold).strip():
-        raise ValueError(f"question {number} has no text or number under 'gold' or 'answer'; it holds {gold!r:.80}")
-    question = Question(text, str(gold), row.get("task") or Question.task, grading=row.get("grading"))
-    verdict = verify(question.gold, question.gold, question.rules)
-    if verdict.correct is None:
-        raise ValueError(f"question {number}: the answer {gold!r:.80} cannot be graded ({verdict.reason})")
-    return question
 
 
 def as_dataset(data: Any, num_rounds: int) -> Any:

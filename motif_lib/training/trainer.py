@@ -39,6 +39,7 @@ from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopO
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
 from motif_lib.training.config import MotifConfig
 from motif_lib.training.inputs import Row, as_dataset, as_list, to_dataset
+from motif_lib.training.own_rewards import own_rewards
 from motif_lib.training.refusals import check_arguments, check_carry, check_evaluation, check_precision, check_trainer
 from motif_lib.training.switches import add_rewards, credited, mask_loss
 
@@ -52,7 +53,8 @@ class MotifTrainer(GRPOTrainer):
         model: as in `GRPOTrainer`.
         args: `MotifConfig`.
         train_dataset: questions or dicts (see `to_dataset`), or a data set that `to_dataset` made.
-        reward_funcs: rewards beside the MOTIF reward; by default the format reward.
+        reward_funcs: rewards beside the MOTIF reward, in TRL's contract or as `reward(texts, **columns)`
+            (`own_rewards`); by default the format reward, which they replace.
         carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
             cut, and its end is kept. A call that writes a note (`carry.asks`) is sampled as a later round, not trained.
         eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
@@ -88,7 +90,7 @@ class MotifTrainer(GRPOTrainer):
             args=args,
             train_dataset=as_dataset(train_dataset, args.num_rounds),
             eval_dataset=as_dataset(eval_dataset, args.num_rounds),
-            reward_funcs=[self._future_accuracy(args), *as_list(reward_funcs)],
+            reward_funcs=[self._future_accuracy(args), *own_rewards(as_list(reward_funcs))],
             callbacks=[self.interrupt, SealCheckpoints(), StopOnNaN(), *callbacks],
             **kwargs,
         )
