@@ -4,6 +4,13 @@
 # Think for one round, write down where you are, forget the rest, and go on from the note. The loop takes ten lines; the
 # hard part is a note that the next round can use.
 #
+# ![Three contexts side by side, one for each round. Each holds the question again. In round 1 the model writes its
+# reasoning and then a note. Only the note goes on: round 2 begins with the question and that note, reasons on, and
+# writes a new note for round 3, which gives the answer. The reasoning of each round is
+# forgotten.](../docs/rounds.png)
+#
+# *Above the dotted line: what a round sees. Below it: what it writes. Only the note crosses to the next round.*
+#
 # **You will learn**
 # - to write the loop over the rounds yourself, and to know what it must hand on;
 # - to see, round by round, what is carried and what is lost;

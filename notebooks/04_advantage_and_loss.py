@@ -5,6 +5,13 @@
 # rewards to advantages, from advantages to a loss and a gradient. Then one function puts the parts together, and TRL
 # does the same on a real step.
 #
+# ![A question is answered by m replies in round 1. Each reply leaves a note. From each note k futures run through
+# rounds 2 and 3 to a final answer. The reward of a reply is the mean outcome of its futures; the advantage is the
+# reward minus the mean of the group. The update makes round-1 replies with a positive advantage more
+# likely.](../docs/one_step.png)
+#
+# *One step, from left to right and back. A right answer counts 2, a wrong one 0.*
+#
 # **You will learn**
 # - what the mean outcome of k trajectories estimates, and how noisy it is with k = 4;
 # - what an advantage is, when a group has none, and why the loss starts near zero;
@@ -323,6 +330,14 @@ assert ratio[0] > ratio[1] > 1 > ratio[3] > ratio[2]
 # **clipped**: the loss takes the smaller of ratio · A and clipped ratio · A, which is constant there, and the gradient
 # stops. MOTIF as trained here makes one step for each batch, so that nothing is clipped at all; clipping is for those
 # who reuse a batch.
+#
+# ![Two curves of what the loss takes against the ratio, probability now divided by probability before; both start at
+# ratio 1. With a positive advantage the curve rises with the ratio up to 1.2 and is flat beyond: no gradient. With a
+# negative advantage it rises as the ratio falls down to 0.8, and is flat below. In the other direction, where the
+# policy moved the wrong way, nothing is clipped.](../docs/clip.png)
+#
+# *In the grey zone the token has moved far enough, and the gradient stops. On the other side it never stops: what went
+# the wrong way can always come back.*
 #
 # ### Exercise 3: the clipped loss
 #

@@ -84,6 +84,21 @@ def test_an_address_is_written_into_the_notebook(tmp_path, monkeypatch):
     assert re.fullmatch(r"# Title\n\n\[Open in Colab\]\(\S+/00_x.ipynb\) .*\n\nWords.", title.source)
 
 
+def test_a_picture_is_inside_the_notebook(tmp_path):
+    (tmp_path / "p.png").write_bytes(b"picture")
+    (tmp_path / "x.py").write_text(
+        "# %% [markdown]\n# Look: ![what it shows](p.png) and `[a](p.png)`\n", encoding="utf-8"
+    )
+    (cell,) = read_source(tmp_path / "x.py").cells
+    assert cell.source == "Look: ![what it shows](data:image/png;base64,cGljdHVyZQ==) and `[a](p.png)`"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
+def test_every_picture_says_what_it_shows(path):
+    for words in re.findall(r"!\[([^\]]*)\]\(", path.read_text(encoding="utf-8").replace("\n# ", " ")):
+        assert len(words) > 80, f"an alternative text tells all that the picture tells: {words!r}"
+
+
 def test_the_minutes_are_the_same_everywhere():
     """In the package, near the top of each notebook, and in the README's table."""
     stated = {}

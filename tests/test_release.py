@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 import subprocess
 import sys
@@ -10,11 +10,13 @@ import tomllib
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from PIL import Image
 
 import motif_lib
 from motif_lib.moved import MOVED
@@ -67,11 +69,33 @@ def test_the_readme_can_be_read_in_five_minutes():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1200
 
 
-def test_the_picture_is_the_one_that_its_script_draws():
-    script = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "draw.py")
-    draw = importlib.util.module_from_spec(script)
-    script.loader.exec_module(draw)
-    assert draw.FILE.read_text(encoding="utf-8") == draw.draw()
+def drawn(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return importlib.import_module("draw")
+
+
+def test_the_pictures_are_those_that_their_script_draws(monkeypatch):
+    """The PNG of each names the SVG that it was made from: another machine's fonts would give other bytes."""
+    draw = drawn(monkeypatch)
+    assert {path.stem for path in draw.FOLDER.glob("*.svg")} == set(draw.PICTURES)
+    for name, module in draw.PICTURES.items():
+        svg = (draw.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+        assert svg == module.draw(), f"{name}.svg is old: run python docs/draw.py"
+        assert Image.open(draw.FOLDER / f"{name}.png").text[draw.SOURCE] == draw.digest(svg), f"{name}.png is old"
+
+
+def test_a_picture_keeps_its_words_inside_and_says_what_it_shows(monkeypatch):
+    """A letter is taken as 0.62 of its size, a bold one as 0.7: the widest of the fonts that a browser may take."""
+    for module in drawn(monkeypatch).PICTURES.values():
+        root = ElementTree.fromstring(module.draw())
+        assert len(root.findtext("{*}desc")) > 100
+        width, height = map(float, root.get("viewBox").split()[2:])
+        for found in root.iter("{http://www.w3.org/2000/svg}text"):
+            size, anchor = float(found.get("font-size")), found.get("text-anchor")
+            long = len(found.text) * size * (0.7 if found.get("font-weight") == "bold" else 0.62)
+            left = float(found.get("x")) - long * {"start": 0, "middle": 0.5, "end": 1}[anchor]
+            assert left > 0 and left + long < width and size < float(found.get("y")) < height - size / 2, found.text
+            assert size >= 14
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ changes. Run it in the root of the repository.
 from __future__ import annotations
 
 import argparse
+import base64
 import difflib
 import json
 import os
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FREE = "nbval-ignore-output"  # tag of a cell whose outputs may differ
 TIMEOUT = 600  # seconds a cell may take
+PICTURE = re.compile(r"(!\[[^\]]*\])\(([^():]+\.png)\)")  # in a text cell: a file beside the source
 # Models and data come with the package: a notebook that asks for the network must fail here, not in a classroom.
 # Hashes order sets; threads change the last digits of sums.
 ENVIRONMENT = {
@@ -43,7 +45,7 @@ Sanitize = Callable[[str], str]
 
 
 def read_source(path: Path) -> NotebookNode:
-    """A py:percent file as a notebook without outputs, with the package's address and the bodies of its solutions."""
+    """A py:percent file as a notebook without outputs; address, solutions' bodies and pictures are written in here."""
     import jupytext
 
     notebook = jupytext.read(path)
@@ -57,9 +59,15 @@ def read_source(path: Path) -> NotebookNode:
             cell.source = first_cell()
         if cell.cell_type == "markdown":
             cell.source = with_bodies(cell.source)
+            cell.source = PICTURE.sub(lambda found: f"{found[1]}({_inside(path.parent / found[2])})", cell.source)
     if links := badges(path.stem):
         notebook.cells[0].source = notebook.cells[0].source.replace("\n", f"\n\n{links}\n", 1)
     return notebook
+
+
+def _inside(picture: Path) -> str:
+    """A PNG as a data URI. Colab has no files beside a notebook and shows neither attachments nor SVG in its text."""
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
