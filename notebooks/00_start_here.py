@@ -132,14 +132,14 @@ row = ledger.problems("train", size=1, seed=SEED, steps=(8, 8))[0].row()
 print(row["question"], row["answer"], sep="\n\n")
 
 # %% [markdown]
-# **A prompt.** `messages` writes the chat of one round. The system message asks for `<reasoning>` and `<answer>`; the
-# user message holds the question, from round 2 on a note, and which round it is. (A real model needs every word of the
-# system message. motif-tiny's chat template leaves it out: it knows no other task.)
+# **A prompt.** `messages` writes the chat of one round: a system message, which asks for `<reasoning>` and `<answer>`,
+# and a user message with the question, from round 2 on a note, and which round it is. The model's chat template makes
+# one text of it. This is all that motif-tiny sees of round 1; its template leaves the system message out, for it knows
+# no other task. (A real model sees every word of it, and needs them.)
 
 # %%
 (question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(8, 8))
-for message in messages(question.text, round=1, num_rounds=ROUNDS):
-    print(f"[{message['role']}]\n{message['content']}\n")
+print(sampler.seen(messages(question.text, round=1, num_rounds=ROUNDS)))
 
 # %% [markdown]
 # **Rounds.** `think` runs them. The note is all that a round knows of the rounds before it.

@@ -46,13 +46,14 @@ greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # ## 1. Tokens
 #
 # Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, cut where the
-# tokenizer cuts it. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so is every digit.
-# Its chat template leaves the system message out, since the tiny model knows its one task by heart.
+# tokenizer cuts it: all that the model sees. motif-tiny's tokenizer was made for Ledger problems: a word is one token,
+# and so is every digit. Its chat template adds the marks of the turns, and leaves the system message out, since the
+# tiny model knows its one task by heart.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))
 (ids,) = greedy.render([messages(question.text, round=1, num_rounds=1)])
-print("|".join(tokenizer.decode([i]).replace("\n", "⏎") for i in ids[-42:]))
+print("|".join(tokenizer.decode([i]).replace("\n", "⏎") for i in ids))
 print(f"\n{len(ids)} tokens; window {WINDOW}, budget of a reply {BUDGET}")
 
 # %% [markdown]
@@ -283,7 +284,7 @@ axes.figure
 # at any time. Each piece repeats the question, so the pieces are not quite so short:
 
 # %%
-QUESTION, WORK = 200, 5_800  # tokens: of system message and question, of the whole work
+QUESTION, WORK = 200, 5_800  # tokens: of a prompt, of the whole work
 
 
 def pairs(rounds):

@@ -50,14 +50,14 @@ sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # ## 1. Two rounds by hand
 #
 # A problem of six steps does not fit the budget of one round (notebook 01). So we ask for progress first. The prompt
-# of round 1 says which round it is. The reply ends in an `<answer>`, and in every round but the last that answer is the
-# note.
+# of round 1, here as the model sees it, says which round it is. The reply ends in an `<answer>`, and in every round but
+# the last that answer is the note.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(6, 6))
 chat = messages(question.text, round=1, num_rounds=ROUNDS)
 first = sampler([chat])[0]
-print(chat[-1]["content"], first.text, sep="\n\n")
+print(sampler.seen(chat) + first.text)
 
 # %% [markdown]
 # (Stamps for books: what counts in this note is the total and the day, see notebook 00.)
@@ -69,7 +69,7 @@ print(chat[-1]["content"], first.text, sep="\n\n")
 note = read_answer(first.text)
 chat = messages(question.text, round=2, num_rounds=ROUNDS, progress=note)
 second = sampler([chat])[0]
-print(chat[-1]["content"], second.text, sep="\n\n")
+print(sampler.seen(chat) + second.text)
 
 # %% [markdown]
 # ### Exercise 1: the loop

@@ -299,7 +299,7 @@ from motif_lib.widgets import round_stepper
 
 _, records = read_run(RECORDED / "demo" / "motif-any-round" / "test")
 wrong = [trajectory_of(record) for record in records if not record["verdict"]["correct"]]
-round_stepper(wrong, outcome=lambda trajectory: 0.0)
+round_stepper(wrong, sampler=make_sampler(BUDGET), outcome=lambda trajectory: 0.0)  # its model saw these prompts
 
 # %% [markdown]
 # ## 6. Grade again

@@ -87,6 +87,12 @@ def test_counts_and_the_budget_are_reported(random_model, tokenizer, chats):
         assert completion.tokens <= 5 and (completion.finished or completion.tokens == 5)
 
 
+def test_what_a_model_sees_is_what_is_rendered(random_model, tokenizer, chats):
+    sampler = LocalSampler(random_model, tokenizer, 6)
+    assert tokenizer.batch_decode(sampler.render(chats)) == [sampler.seen(chat) for chat in chats]
+    assert sampler.seen(chats[0]).startswith("<|im_start|>user\nAnn has 3 eggs."), "motif-tiny's has no system message"
+
+
 def test_a_prompt_that_cannot_fit_is_refused(random_model, tokenizer):
     with pytest.raises(ValueError, match="do not fit the window of 256"):
         LocalSampler(random_model, tokenizer, 64)([messages("Day 1: buys 5. " * 60, 1, 3)])

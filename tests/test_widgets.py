@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import time
@@ -22,7 +21,7 @@ from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.show import colours
 from motif_lib.widgets import branch_tree, context_meter, data, reward_lab, round_stepper
 from motif_lib.widgets.data import Costs, Use
-from motif_lib.widgets.markup import LIMIT, block, clean, number, safe
+from motif_lib.widgets.markup import LIMIT, block, clean, number, safe, shorten
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)></pre></title></svg>\"' onclick=x \ud800\u202e\x00"
 COSTS = Costs(prompt=60, question_step=6, reply_step=10, tags=14, note=9)
@@ -110,10 +109,10 @@ def test_a_plan_never_overfills_the_window():
 
 
 def test_uses_of_recorded_replies():
-    spoken = trajectory("abcdef and more", "the end").replies
-    replies = [dataclasses.replace(reply, prompt=reply.prompt[1:]) for reply in spoken]  # the user's message alone
+    """The note is 6 of the 15 characters that took 21 tokens, whatever the chat template makes of the prompt."""
+    replies = trajectory("abcdef and more", "the end").replies
     whole = data.uses_of(replies, budget=64, window=256)
-    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (47, 3, 22, 0)]
+    assert [(u.prompt, u.note, u.reply, u.lost) for u in whole] == [(50, 0, 21, 0), (42, 8, 22, 0)]
     assert [u.lost for u in data.uses_of(replies, budget=10, window=256)] == [11, 12]
     assert [u.lost for u in data.uses_of(replies, budget=64, window=40)] == [
         31,
@@ -198,6 +197,49 @@ def test_stepper_says_what_kind_of_note_it_is(carried, said):
     assert said in round_stepper([path]).picture.value
 
 
+class Template:
+    """A sampler that answers nothing and has a chat template like motif-tiny's."""
+
+    def __call__(self, chats):
+        return []
+
+    def seen(self, chat):
+        return "<|im_start|>" + "".join(message["content"] for message in chat if message["role"] != "system")
+
+
+def test_a_stepper_shows_the_prompt_that_the_model_sees():
+    path = trajectory("note A and the rest", "the end")
+    stepper = round_stepper([path], sampler=Template())
+    stepper.go(1)
+    for shown in (stepper.picture.value, stepper._repr_mimebundle_()["text/html"]):
+        assert "&lt;|im_start|&gt;Ann has 12 apples." in shown and "You solve a problem" not in Tags(shown).text
+        assert re.search("&lt;progress&gt;\n<mark [^>]*>note A</mark>\n&lt;/progress&gt;", shown)
+    unknown = round_stepper([path])
+    assert "system message, if the model's chat template takes it" in unknown.picture.value
+    card = unknown._repr_mimebundle_()["text/html"]
+    assert "The question, as sent" in card and "You solve a problem" not in card
+
+
+def test_the_static_stepper_is_a_card_for_each_round_with_the_note_between_them():
+    items = [trajectory("one", "two"), trajectory("note A, more", "note B, more", "the end", gold="$4$")]
+    stepper = round_stepper(items)
+    stepper.trajectory.value = 1
+    html = stepper._repr_mimebundle_()["text/html"]
+    text = Tags(html).text
+    order = [text.index(word) for word in ("round 1 of 3", "▼note A▼", "round 2 of 3", "▼note B▼", "round 3 of 3")]
+    assert order == sorted(order) and "trajectory 2 of 2" in text and text.count("▼") == 4
+    for colour, note in zip(colours.ROUND_COLOURS, ["note A", "note B"], strict=False):
+        marks = re.findall(rf'<mark style="([^"]*)">{note}</mark>', html)
+        assert len(marks) == 2 and all(colour in style for style in marks), "reply, next prompt"
+    assert "break-inside: avoid" in html and "word-break: normal" in html and "note A, more" in repr(stepper)
+
+
+def test_the_static_tree_is_four_narrow_columns():
+    tree = branch_tree([trace((1.0, 0.0), reward=0.75), trace((0.0, None))])
+    rows = tree.table(**tree.values).rows
+    assert rows == [("first", "✓ ✗", "0.5 + 0.25 = 0.75", "+0.71"), ("first", "✗ ?", "0", "−0.71")]
+
+
 def ask_controls(stepper):
     question, gold, start = stepper.widget.children[0].children
     return question, gold, start
@@ -206,7 +248,7 @@ def ask_controls(stepper):
 def test_stepper_asks_live():
     sampler = ScriptedSampler(lambda chat: f"<answer>{len(chat[-1]['content'])}</answer>")
     stepper = round_stepper(sampler=sampler, num_rounds=2, outcome=lambda t: float(t.question.gold in t.final))
-    assert "No replies yet" in stepper.picture.value and stepper.table().rows == []
+    assert "No replies yet" in stepper.picture.value and stepper.table(**stepper.values).cards == []
     question, gold, start = ask_controls(stepper)
     question.value, gold.value = "How many?", "9"
     start.click()
@@ -282,7 +324,8 @@ def test_tree_follows_its_sliders():
     "make, message",
     [
         (lambda: round_stepper([]), "no trajectories"),
-        (lambda: round_stepper([trajectory("a")], num_rounds=3), "together"),
+        (lambda: round_stepper([trajectory("a")], num_rounds=3), "give a sampler"),
+        (lambda: round_stepper(sampler=ScriptedSampler("a")), "no trajectories"),
         (lambda: branch_tree([]), "no traces"),
         (lambda: context_meter([]), "no replies"),
     ],
@@ -337,8 +380,10 @@ def test_mimebundle_has_a_view_for_every_reader(monkeypatch, name):
     assert set(bundle) == {"text/plain", "text/html", VIEW}
     assert bundle[VIEW]["model_id"] == panel.widget.model_id
     seen = Tags(bundle["text/html"])
-    assert "table" in seen.tags and not seen.tags & {"svg", "style"} and not seen.attributes - {"scope", "style"}
-    assert "plain $5$ text" in seen.text and "Static view" in seen.text and "plain" in bundle["text/plain"]
+    assert ("pre" if name == "stepper" else "table") in seen.tags
+    assert not seen.tags & {"svg", "style"} and not seen.attributes - {"scope", "style"}
+    assert ("plain" if name == "tree" else "plain $5$ text") in seen.text  # of the tree, the notes
+    assert "Static view" in seen.text and "plain" in bundle["text/plain"]
     loose = re.sub(r"(?s)<(code|pre)\b[^>]*>.*?</\1>", "", bundle["text/html"])
     assert "$" not in loose, "front ends would typeset it as a formula"
 
@@ -358,7 +403,7 @@ def test_a_thousand_trajectories_open_in_a_second(tmp_path):
     stepper = round_stepper(records.read_traces(file))
     bundle = stepper._repr_mimebundle_()
     assert time.process_time() - start < 1
-    assert "3 of 1,000 trajectories" in bundle["text/html"] and len(bundle["text/html"]) < 20_000
+    assert "trajectory 1 of 1,000" in bundle["text/html"] and len(bundle["text/html"]) < 20_000
     stepper.trajectory.value = 999
     assert "Question 999" in stepper.picture.value
 
@@ -369,6 +414,8 @@ def test_text_helpers():
         block("a<b a<b", None, "a<b", "#000") == '<pre tabindex="0">a&lt;b <mark style="--c:#000">a&lt;b</mark></pre>'
     )
     assert "(4 more characters)" in block("b" + "a" * (LIMIT + 3), None, "b", "#000")
+    assert shorten("ab\x00cd", 5) == "ab\ufffdcd"
+    assert shorten("a" * 30 + "note", 20) == "a" * 10 + "\n… (14 more characters) …\n" + "a" * 6 + "note"
     assert [number(v) for v in (None, 1.0, 0.5, -0.25, 1 / 3, 10.0)] == ["–", "1", "0.5", "−0.25", "0.33", "10"]
 
 

@@ -109,14 +109,13 @@ class ModelSampler(ABC):
 
     def render(self, chats: Sequence[Chat]) -> list[list[int]]:
         """Token ids of the chats, up to where the reply begins."""
-        if not chats:
-            return []
+        texts = [self.seen(chat) for chat in chats]
+        return self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+
+    def seen(self, chat: Chat) -> str:
+        """What the model sees of a chat: the text that its chat template makes of it, up to where the reply begins."""
         settings = {"chat_template": self.chat_template, **self.chat_template_kwargs}
-        texts = [
-            self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **settings)
-            for chat in chats
-        ]
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **settings)
 
     def leaves_room(self, chats: Sequence[Chat]) -> list[bool]:
         """Whether each chat and a reply of the whole budget fit the window; without a budget, a reply of one token."""

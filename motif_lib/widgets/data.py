@@ -17,7 +17,7 @@ class Use:
     """What fills the context window of one round, in tokens.
 
     Args:
-        prompt: system prompt and question, the note not counted.
+        prompt: all that the model sees before its reply, the note not counted.
         note: the note carried in from the round before.
         reply: what the budget and the window let the model write.
         lost: what does not fit: the rest of the reply, or of a prompt longer than the window.
@@ -43,7 +43,7 @@ class Costs:
     """Tokens that the parts of a problem take, measured with the model's tokenizer.
 
     Args:
-        prompt: system prompt and a question without steps.
+        prompt: all that the model sees of a question without steps.
         question_step: one step in the text of the question.
         reply_step: one worked step in a reply.
         tags: the tags of a reply and its answer.
@@ -79,25 +79,24 @@ def plan(costs: Costs, steps: int, budget: int, window: int, rounds: int) -> lis
 
 
 def uses_of(replies: Sequence[Reply], budget: int, window: int) -> list[Use]:
-    """How recorded replies fill a window, and what a smaller budget or window would have lost of them.
-
-    The note's tokens are estimated by its share of the prompt's characters.
-    """
-    uses, carried = [], ""
-    for reply in replies:
-        note = min(reply.prompt_tokens, _share(carried, reply))
+    """How recorded replies fill a window, and what a smaller budget or window would have lost of them."""
+    uses = []
+    for number, reply in enumerate(replies):
+        note = min(reply.prompt_tokens, note_tokens(replies[number - 1])) if number else 0
         overflow = max(0, reply.prompt_tokens - window)
         kept = min(reply.tokens, max(0, min(budget, window - reply.prompt_tokens)))
         cut = kept < reply.tokens or not reply.finished
         prompt = max(0, reply.prompt_tokens - note - overflow)
         uses.append(Use(prompt, note, kept, reply.tokens - kept + overflow, window, "cut off" if cut else "finished"))
-        carried = reply.carried
     return uses
 
 
-def _share(carried: str, reply: Reply) -> int:
-    characters = sum(len(message["content"]) for message in reply.prompt)
-    return round(reply.prompt_tokens * len(carried) / characters) if characters else 0
+def note_tokens(reply: Reply) -> int:
+    """Tokens of the note that a reply hands on, estimated by its share of that reply's characters.
+
+    Not by its share of the prompt: a chat template may leave a part of that out, and add its own words.
+    """
+    return round(reply.tokens * len(reply.carried) / len(reply.text)) if reply.text else 0
 
 
 @dataclass(frozen=True)

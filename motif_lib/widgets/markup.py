@@ -10,14 +10,16 @@ from motif_lib.protocol import CONTROL
 
 LIMIT = 6_000  # characters of one text in a live picture; more is slow to draw and nobody reads it
 BRIEF = 400  # characters of one text in a static table, which is stored in the notebook
+STATIC = "Static view: run the notebook to use the controls."
 TOP_LEFT = "text-align: left; vertical-align: top"  # of a cell in a static table; Jupyter puts it right and middle
 
 STYLE = """<style>
 .motif{color:var(--jp-content-font-color1,inherit);font:13px/1.5 var(--jp-content-font-family,system-ui,sans-serif);
   max-width:880px}
 .motif h4{margin:10px 0 3px;font-size:13px;font-weight:600}
-.motif pre{margin:0;padding:6px 10px;max-height:17em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;
-  color:inherit;font:12px/1.45 var(--jp-code-font-family,ui-monospace,monospace);background:rgba(128,128,128,.12);
+.motif pre{margin:0;padding:6px 10px;max-height:17em;overflow:auto;white-space:pre-wrap;word-break:normal;
+  overflow-wrap:break-word;
+color:inherit;font:12px/1.45 var(--jp-code-font-family,ui-monospace,monospace);background:rgba(128,128,128,.12);
   border-left:4px solid var(--c,rgba(128,128,128,.6))}
 .motif mark{color:inherit;background:color-mix(in srgb,var(--c) 30%,transparent);border-bottom:2px solid var(--c)}
 .motif details{margin:3px 0}.motif summary{cursor:pointer}
@@ -38,6 +40,7 @@ STYLE = """<style>
   border:1px solid var(--c,rgba(128,128,128,.8))}
 .motif-badge{display:inline-block;padding:0 8px;margin-right:8px;border-radius:9px;
   border:1.5px solid var(--c,currentColor)}
+@media(max-width:600px){.motif-row{grid-template-columns:1fr;gap:2px}}
 .motif svg{max-width:100%;height:auto;display:block}
 .motif svg text{fill:currentColor;font-size:12px}
 </style>"""
@@ -65,11 +68,22 @@ def block(text: str, colour: str | None = None, mark: str = "", mark_colour: str
 
     A `<pre>`, because front ends typeset dollar signs as formulas everywhere else.
     """
-    head, found, tail = clean(text).rpartition(clean(mark)) if mark else ("", "", clean(text))
-    marked = f'<mark style="--c:{mark_colour}">{html.escape(found)}</mark>' if found else ""
-    body = html.escape(head) + marked + html.escape(tail)
+    body = marked(clean(text), clean(mark), f"--c:{mark_colour}")
     style = f' style="--c:{colour}"' if colour else ""
     return f'<pre tabindex="0"{style}>{body or "(empty)"}</pre>'
+
+
+def marked(text: str, mark: str, style: str) -> str:
+    """Clean text as HTML, the last occurrence of `mark` in a `<mark>` of a style."""
+    head, found, tail = text.rpartition(mark) if mark else ("", "", text)
+    middle = f'<mark style="{style}">{html.escape(found)}</mark>' if found else ""
+    return html.escape(head) + middle + html.escape(tail)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Clean text of at most so many characters; of a longer one both ends, for a note stands near the end."""
+    more, half = len(text) - limit, limit // 2
+    return clean(text) if more <= 0 else f"{clean(text[:half])}\n… ({more:,} more characters) …\n{clean(text[-half:])}"
 
 
 @dataclass(frozen=True)
@@ -84,9 +98,8 @@ class StaticTable:
         """Tags that every sanitizer leaves in place, no SVG; without its inline styles it is as readable."""
         head = "".join(f'<th scope="col" style="{TOP_LEFT}">{safe(name)}</th>' for name in self.head)
         rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in self.rows)
-        note = "Static view: run the notebook to use the controls."
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f"<p><b>{safe(self.caption)}</b></p>{table}<p><i>{note}</i></p>"
+        return f"<p><b>{safe(self.caption)}</b></p>{table}<p><i>{STATIC}</i></p>"
 
     def text(self) -> str:
         """The same for a terminal, one line a row."""

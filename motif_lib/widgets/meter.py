@@ -13,7 +13,7 @@ from motif_lib.widgets.panel import Panel, slider
 Plan = Callable[[int, int, int, int], Sequence[Use]]
 
 LEGEND = (
-    '<p class="motif-legend"><span class="motif-fill"></span>system prompt and question'
+    '<p class="motif-legend"><span class="motif-fill"></span>prompt without the note'
     f'<span class="motif-fill" style="--c:{round_colour(1)}"></span>note of the round before, in its colour'
     f'<span class="motif-fill" style="--c:{round_colour(2)}"></span>reply, in the colour of its round'
     '<span class="motif-lost"></span>does not fit<span class="motif-free"></span>free'
@@ -33,7 +33,7 @@ def segment(tokens: int, scale: int, kind: str, name: str, colour: str | None = 
 def render_bar(use: Use, round: int, scale: int) -> str:
     """The window of one round as a stacked bar on a scale of tokens."""
     parts = [
-        segment(use.prompt, scale, "motif-fill", "system prompt and question"),
+        segment(use.prompt, scale, "motif-fill", "prompt without the note"),
         segment(use.note, scale, "motif-fill", "note", round_colour(round - 1) if round > 1 else None),
         segment(use.reply, scale, "motif-fill", "reply", round_colour(round)),
         segment(use.lost, scale, "motif-lost", "does not fit"),

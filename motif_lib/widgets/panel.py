@@ -7,16 +7,17 @@ from typing import Any
 
 import ipywidgets as W
 
+from motif_lib.widgets.cards import StaticCards
 from motif_lib.widgets.markup import STYLE, StaticTable, safe
 
 
 class Panel:
-    """Controls above one picture; shows a plain table where no widget can run.
+    """Controls above one picture; shows a plain table or cards where no widget can run.
 
     Args:
         controls: name -> widget with a `value`.
         draw: the values of the controls, by name -> HTML of the picture.
-        table: the same values -> the `StaticTable` for places without a kernel.
+        table: the same values -> the table, or the cards, for places without a kernel.
         rows: how the controls are laid out, with buttons where needed; one row of all controls if not given.
     """
 
@@ -24,7 +25,7 @@ class Panel:
         self,
         controls: dict[str, W.Widget],
         draw: Callable[..., str],
-        table: Callable[..., StaticTable],
+        table: Callable[..., StaticTable | StaticCards],
         rows: Sequence[W.Widget] | None = None,
     ):
         self.controls, self.draw, self.table = controls, draw, table

@@ -10,16 +10,18 @@ from motif_lib.carry import Carry, progress_note
 from motif_lib.protocol import NO_NOTE, neutralise
 from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rounds import think
-from motif_lib.samplers.base import Sampler
+from motif_lib.samplers.base import Chat, Sampler
 from motif_lib.show.colours import round_colour
+from motif_lib.widgets.cards import Card, Passage, StaticCards
 from motif_lib.widgets.data import Outcome
-from motif_lib.widgets.markup import BRIEF, StaticTable, block, clean, one_line, safe, verdict
+from motif_lib.widgets.markup import block, clean, one_line, safe, verdict
 from motif_lib.widgets.meter import segment
 from motif_lib.widgets.panel import Panel, button, hint, row, slider
 
 Item = tuple[Trajectory, float | None]  # a trajectory and its outcome
+Seen = Callable[[Chat], str]  # what a model sees of a chat, such as `ModelSampler.seen`
 
-SHOWN = 3  # trajectories in the static table
+MAYBE = "if the model's chat template takes it (motif-tiny's leaves it out)"
 UNKNOWN = "?"  # tokens of a prompt that nobody counted: a trainer's own prompt of the trained round, in its traces
 
 
@@ -54,15 +56,24 @@ def render_tokens(replies: Sequence[Reply], now: int) -> str:
     return "".join(rows)
 
 
-def render_prompt(reply: Reply, previous: Reply | None) -> str:
-    """The prompt as sent, message by message, with the note of the round before marked in that round's colour."""
-    note, colour = (neutralise(previous.carried.strip()), round_colour(previous.round)) if previous else ("", None)
+def note_in(previous: Reply | None) -> tuple[str, str]:
+    """The note of the round before as a prompt holds it, and that round's colour."""
+    return (neutralise(previous.carried.strip()), round_colour(previous.round)) if previous else ("", "")
+
+
+def render_prompt(reply: Reply, previous: Reply | None, seen: Seen | None) -> str:
+    """The prompt with the note of the round before marked in that round's colour: what the model sees of it, or, where
+    nobody can tell, message by message as sent."""
+    note, colour = note_in(previous)
+    if seen:
+        return block(seen(reply.prompt), None, note, colour)
     parts = []
     for message in reply.prompt:
         if message["role"] == "user":
             parts.append(block(message["content"], None, note, colour))
         else:
-            parts.append(f"<details><summary>{safe(message['role'])}</summary>{block(message['content'])}</details>")
+            name = f"{safe(message['role'])} message, {MAYBE}"
+            parts.append(f"<details><summary>{name}</summary>{block(message['content'])}</details>")
     return "".join(parts)
 
 
@@ -78,7 +89,7 @@ def carried_text(reply: Reply, last: bool) -> str:
     return cut + f"The note has {len(reply.carried):,} characters; it is not a passage of this reply."
 
 
-def render_round(item: Item, round: int) -> str:
+def render_round(item: Item, round: int, seen: Seen | None = None) -> str:
     """One round of one trajectory."""
     trajectory, outcome = item
     replies = trajectory.replies
@@ -89,7 +100,7 @@ def render_round(item: Item, round: int) -> str:
         f'<span class="motif-badge" style="--c:{colour if not i else "currentColor"}">{safe(text)}</span>'
         for i, text in enumerate(badges)
     )
-    prompt = render_prompt(reply, replies[round - 2] if round > 1 else None)
+    prompt = render_prompt(reply, replies[round - 2] if round > 1 else None, seen)
     note = "" if last else f"<h4>Note: all that round {round + 1} will see of it</h4>{block(reply.carried, colour)}"
     return (
         f'<div class="motif" aria-live="polite"><p>{head}</p>{render_tokens(replies, round)}'
@@ -99,24 +110,41 @@ def render_round(item: Item, round: int) -> str:
     )
 
 
-def stepper_table(items: Sequence[Item]) -> StaticTable:
-    """The rounds of the first few trajectories."""
-    rows = [
-        (number, reply.round, clean(reply.prompt[-1]["content"], BRIEF), reply.text, reply.carried,
-         reply.prompt_tokens or UNKNOWN, reply.tokens, "" if reply.finished else "cut off",
-         verdict(outcome) if reply is trajectory.replies[-1] else "")
-        for number, (trajectory, outcome) in enumerate(items[:SHOWN], 1)
-        for reply in trajectory.replies
-    ]  # fmt: skip
-    head = ("trajectory", "round", "prompt", "reply", "note", "prompt tokens", "reply tokens", "", "verdict")
-    return StaticTable(f"Round stepper: {min(SHOWN, len(items))} of {len(items):,} trajectories", head, rows)
+def round_card(trajectory: Trajectory, round: int, seen: Seen | None) -> Card:
+    """One round on a card."""
+    replies, reply, last = trajectory.replies, trajectory.replies[round - 1], round == len(trajectory.replies)
+    colour = round_colour(reply.round)
+    prompt = seen(reply.prompt) if seen else reply.prompt[-1]["content"]
+    what = "The model sees" if seen else "The question, as sent"
+    passages = [
+        Passage(
+            f"{what} (prompt of {reply.prompt_tokens or UNKNOWN} tokens)",
+            prompt,
+            *note_in(replies[round - 2] if round > 1 else None),
+        ),
+        Passage(f"It writes ({reply.tokens} tokens)", reply.text, reply.carried, colour),
+    ]
+    if last:
+        passages.append(Passage("Gold answer", trajectory.question.gold))
+    foot = carried_text(reply, last)
+    return Card(f"round {reply.round} of {len(replies)}", colour, passages, foot, None if last else reply.carried)
+
+
+def stepper_cards(items: Sequence[Item], chosen: int | None = 0, seen: Seen | None = None) -> StaticCards:
+    """The rounds of one trajectory on cards."""
+    if not items or chosen is None:
+        return StaticCards("Round stepper: no trajectories yet", [])
+    trajectory, outcome = items[chosen]
+    caption = f"Round stepper: trajectory {chosen + 1} of {len(items):,}, {verdict(outcome)}"
+    cards = [round_card(trajectory, round, seen) for round in range(1, len(trajectory.replies) + 1)]
+    return StaticCards(caption, cards)
 
 
 class Stepper(Panel):
     """The panel of `round_stepper`; its state is the trajectory chosen and the round shown."""
 
-    def __init__(self, items: list[Item]):
-        self.items = items
+    def __init__(self, items: list[Item], seen: Seen | None = None):
+        self.items, self.seen = items, seen
         self.trajectory = W.Dropdown(description="trajectory", layout=W.Layout(width="min(100%, 640px)"))
         hint(self.trajectory, "which trajectory; ✓ right, ✗ wrong, ? not graded")
         self.round = slider("round", 1, 1, 1, "which round")
@@ -129,7 +157,7 @@ class Stepper(Panel):
         self.select(0)
         controls = {"trajectory": self.trajectory, "round": self.round}
         rows = [self.trajectory, row(self.back, self.forth, self.round)]
-        super().__init__(controls, self._draw, lambda **_: stepper_table(items), rows)
+        super().__init__(controls, self._draw, lambda trajectory, round: stepper_cards(items, trajectory, seen), rows)
 
     def go(self, rounds: int) -> None:
         """Move by some rounds, not beyond the ends."""
@@ -151,7 +179,7 @@ class Stepper(Panel):
     def _draw(self, trajectory: int | None, round: int) -> str:
         if trajectory is None or not self.items[trajectory][0].replies:
             return '<div class="motif"><p>No replies yet.</p></div>'
-        return render_round(self.items[trajectory], round)
+        return render_round(self.items[trajectory], round, self.seen)
 
 
 def ask_row(stepper: Stepper, answer: Callable[[Question], Item]) -> W.Widget:
@@ -189,20 +217,20 @@ def round_stepper(
 
     Args:
         records: trajectories or traces, for instance `records.read_traces(path)`.
-        sampler: answers questions asked in the panel.
-        num_rounds: rounds of a live answer; needed with `sampler`.
+        sampler: shows every prompt as its model sees it, and with `num_rounds` answers questions asked in the panel.
+        num_rounds: rounds of a live answer.
         carry: what a live answer carries from round to round.
         outcome: judges trajectories that were recorded without an outcome, and live ones.
 
     Raises:
-        ValueError: if there is nothing to show, or only one of `sampler` and `num_rounds` is given.
+        ValueError: if there is nothing to show, or `num_rounds` is given without a sampler.
     """
     items = items_of(records, outcome)
-    if (sampler is None) != (num_rounds is None):
-        raise ValueError("round_stepper: give sampler and num_rounds together, or neither")
-    if not items and sampler is None:
+    if sampler is None and num_rounds is not None:
+        raise ValueError("round_stepper: num_rounds is for live answers, give a sampler with it")
+    if not items and num_rounds is None:
         raise ValueError("round_stepper got no trajectories: give some, or a sampler and num_rounds to ask live")
-    stepper = Stepper(items)
+    stepper = Stepper(items, getattr(sampler, "seen", None))
     if sampler is not None and num_rounds is not None:
         live = ask_row(stepper, lambda question: items_of(think([question], sampler, num_rounds, carry), outcome)[0])
         stepper.widget.children = (live, *stepper.widget.children)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import ipywidgets as W
 
+from motif_lib.protocol import NO_NOTE
 from motif_lib.records import Reply, Trace
 from motif_lib.show.colours import round_colour
 from motif_lib.widgets.data import Branch, Outcome, build_tree, groups
@@ -55,8 +56,7 @@ def render_branch(branch: Branch, top: int, n: int, root: float, widest: float) 
 
 def render_reward(branch: Branch, x: float, y: float, widest: float) -> str:
     """The mean of the outcomes, the bonus, the reward, and the advantage as a bar left or right of zero."""
-    terms = f"{number(branch.future)} {'−' if branch.bonus < 0 else '+'} {number(abs(branch.bonus))} = "
-    parts = [text(x, y, (terms if branch.bonus and branch.reward is not None else "") + number(branch.reward))]
+    parts = [text(x, y, terms(branch) + number(branch.reward))]
     zero = x + 245
     if branch.advantage is not None:
         width = 55 * branch.advantage / widest
@@ -94,14 +94,30 @@ def cost(branches: Sequence[Branch]) -> str:
 
 
 def tree_table(branches: Sequence[Branch]) -> StaticTable:
-    """The tree as numbers."""
+    """The tree as numbers, each reply by the note that its futures begin with."""
     rows = [
-        (i, " ".join(verdict(o)[0] for o in b.outcomes), number(b.future), number(b.bonus), number(b.reward),
-         number(b.advantage, sign=True), one_line(b.trajectories[0].replies[0].text, 160))
-        for i, b in enumerate(branches, 1)
-    ]  # fmt: skip
-    head = ("reply", "outcomes", "mean outcome", "other rewards", "reward", "advantage", "text of round 1")
+        (
+            note_of(branch.trajectories[0].replies[0]),
+            " ".join(verdict(outcome)[0] for outcome in branch.outcomes),
+            terms(branch) + number(branch.reward),
+            number(branch.advantage, sign=True),
+        )
+        for branch in branches
+    ]
+    head = ("note of round 1", "its futures", "reward", "advantage")
     return StaticTable("Branch tree: from outcomes to advantages", head, rows)
+
+
+def note_of(reply: Reply) -> str:
+    """What a reply hands on, on one line; how the reply begins, if it hands on nothing."""
+    return one_line(reply.text if reply.carried in ("", NO_NOTE) else reply.carried, 90)
+
+
+def terms(branch: Branch) -> str:
+    """The sum before the reward, where it has two parts: the mean outcome and what the reply earned besides it."""
+    if not branch.bonus or branch.reward is None:
+        return ""
+    return f"{number(branch.future)} {'−' if branch.bonus < 0 else '+'} {number(abs(branch.bonus))} = "
 
 
 def branch_tree(
