@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from motif_lib.widgets.markup import STATIC, clean, marked, one_line, safe, shorten
 
 LONGEST = 900  # characters of one text on a card, which is stored in the notebook
-WIDTH = "max-width: 46em; color: inherit"
+WIDTH = "max-width: 46em; font-size: 0.9em; color: inherit"
 WRAP = "white-space: pre-wrap; word-break: normal; overflow-wrap: break-word"  # Jupyter breaks words anywhere
 PRE = f"margin: 2px 0 8px; padding: 6px 10px; {WRAP}; color: inherit; background: rgba(128, 128, 128, 0.12)"
 

@@ -104,7 +104,7 @@ def tree_table(branches: Sequence[Branch]) -> StaticTable:
         )
         for branch in branches
     ]
-    head = ("note of round 1", "its futures", "reward", "advantage")
+    head = ("note of round 1, else its reply", "its futures", "reward", "advantage")
     return StaticTable("Branch tree: from outcomes to advantages", head, rows)
 
 
