@@ -57,7 +57,7 @@ app.add_typer(classroom)
 
 Out = Annotated[Path, typer.Option(help="Run folder; a stopped run in it goes on.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Number of questions; default 200, or all of a benchmark.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once, about 1 GB each; default one a core.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Runs at once, about 2 GB each; default one a core.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds.")]
 
 

@@ -33,7 +33,7 @@ from motif_lib.show.terminal import printable
 
 T = TypeVar("T")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-MEMORY = 1 << 30  # bytes that a run takes with motif-tiny, roughly
+MEMORY = 2 << 30  # bytes that a run needs with motif-tiny and the cpu recipe: the largest of three took 1.8 GB
 LOG_SECONDS = 60  # between two lines on the progress of a run, where no line can be written over
 
 
