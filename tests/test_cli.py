@@ -219,7 +219,7 @@ def test_ctrl_c_says_what_is_kept_and_the_right_command(motif, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("command", ["demo --quick", "experiment", "ablate"])
-def test_a_study_that_was_stopped_in_a_training_says_the_same(motif, monkeypatch, tmp_path, command):
+def test_a_study_that_was_stopped_in_a_training_says_the_same(motif, in_turn, monkeypatch, tmp_path, command):
     """`train_run` hears Ctrl-C, saves and returns: what goes on after it, a script too, must know."""
     study = {"demo": "demo", "experiment": "seeds", "ablate": "ablate"}[command.split()[0]]
     report = SimpleNamespace(items=[], tokens_per_question=0)
