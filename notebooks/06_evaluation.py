@@ -6,7 +6,8 @@
 # **You will learn**
 # - to read an accuracy with its interval, and to compare two models question by question;
 # - to give every method the same tokens before comparing;
-# - to look at single items, and to grade stored replies again with another verifier.
+# - to look at single items, and to grade stored replies again with another verifier;
+# - to tell a gain in format from a gain in reasoning, on GSM8K with a real model.
 #
 # About 1 minute on two CPU cores, no GPU needed; the two exercises take about 25 minutes.
 
@@ -324,24 +325,39 @@ display(Table("The same replies, two verifiers", ("", "last box, verified", "dig
 assert all(anywhere[name].accuracy.value >= reports[name].accuracy.value for name in FOLDERS)
 
 # %% [markdown]
-# A few replies that only this rule calls right, around the place where it finds the gold:
+# That rule helps GRPO most: 44.5 % in place of 11.5 %. A long problem does not fit into its one round, but the totals
+# that it lists on the way hold the right digits by chance. A lenient verifier pays for writing many numbers.
+#
+# ## 7. A real model, and two scores
+#
+# Now GSM8K. Qwen2.5-Coder-0.5B-Instruct, **not trained by us**, answered 100 test questions, greedy, with 600 tokens in
+# all: in one round, in two of 300, in three of 200. Then its last round of two once more, without the note and with the
+# note of another question. **Recorded, not live**: an hour on one CPU core
+# (`python -m motif_lib.studies.real_model MODEL`).
+#
+# "Strict" wants the answer in a box, as training rewards it; "lenient" takes the last number of the reply.
+#
+# *Predict:* which of the differences below can 100 questions show?
 
 # %%
-_, records = read_run(RECORDED / "demo" / "base" / "test")
-pairs = zip(records, anywhere["base"].items, strict=True)
-false_hits = [record for record, item in pairs if item.correct[0] and not record["verdict"]["correct"]]
-for record in false_hits[:4]:
-    gold, final = record["question"]["gold"], " ".join(trajectory_of(record).final.split())
-    place = final.find(gold)
-    print(f"gold {gold:>3} in: ...{final[max(0, place - 30) : place + 30]}...")
+from motif_lib.studies.real_model import read_answered, table
+
+display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 
 # %% [markdown]
+# None of them. By the strict score more rounds look better, 11, 13 and 15 %; by the lenient one they do not, 16, 15 and
+# 15 %. Every interval holds all the others. The note looks useful, 13 against 8 % without it: paired, that is +5 points
+# [-2, +12]. What the rounds surely change is the price: 178, 288 and 417 tokens a question. The model follows the
+# protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is arithmetic in words. That is
+# the place where training would have to begin (docs/real_models.md).
+#
 # ## What we saw
 #
 # - An accuracy needs its interval, and a difference needs a paired test on the same questions.
 # - A fair comparison fixes the tokens; then one long round, a vote and n rounds can be set side by side.
 # - Even in the best case, nothing follows from 0, 1 and 2 of 30; 500 questions can settle it if the items are
 #   published.
+# - Strict and lenient scores tell format from reasoning: a gain in one of them alone is a gain in format.
 # - Verdicts belong to a verifier. Keep the replies, and anybody can grade them again.
 #
 # ## Next

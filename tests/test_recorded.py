@@ -10,7 +10,7 @@ from motif_lib.carry import progress_note
 from motif_lib.evaluate import Report, regrade
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.rounds import next_prompt
-from motif_lib.studies.recorded import KEPT, RECORDED, keep_runs
+from motif_lib.studies.recorded import KEPT, REAL_MODEL, RECORDED, keep_runs
 from motif_lib.tasks import load_task
 
 LIMIT = 16 * 2**20  # bytes of all recorded runs
@@ -29,7 +29,12 @@ def runs(tmp_path):
 
 
 def test_the_patterns_are_kept_and_the_path_of_the_base_is_not(runs, tmp_path):
+    for name in ("credit/old.txt", f"{REAL_MODEL}/untrained.jsonl"):
+        (tmp_path / "out" / name).parent.mkdir(parents=True)
+        (tmp_path / "out" / name).touch()
     files = keep_runs(runs, tmp_path / "out")
+    assert (tmp_path / "out" / REAL_MODEL / "untrained.jsonl").exists()  # no run of `make recorded`
+    assert not (tmp_path / "out" / "credit" / "old.txt").exists()
     assert len(files) == sum(map(len, KEPT.values()))
     assert not list((tmp_path / "out").rglob("checkpoint-*"))
     settings = json.loads((tmp_path / "out/demo/any/adapter/adapter_config.json").read_text())
@@ -46,7 +51,7 @@ def test_an_unfinished_run_is_refused_and_what_is_there_stays(runs, tmp_path):
 
 def test_the_package_holds_all_of_it_small_and_without_a_path():
     files = [path for path in RECORDED.rglob("*") if path.is_file()]
-    assert {path.relative_to(RECORDED).parts[0] for path in files} == KEPT.keys()
+    assert {path.relative_to(RECORDED).parts[0] for path in files} == {*KEPT, REAL_MODEL}
     assert sum(path.stat().st_size for path in files) < LIMIT
     for path in files:
         if path.suffix in (".json", ".jsonl", ".txt"):

@@ -132,10 +132,7 @@ def test_a_training_samples_summaries_and_trains_none(random_model, tokenizer, t
     assert all((r.summary is not None) == (r.round < 3) for r in replies)
 
 
-def test_notes_alone_are_not_trained_where_a_call_writes_them(random_model, tokenizer, tmp_path, monkeypatch):
-    from motif_lib.training.config import MotifConfig
-
-    monkeypatch.setattr(MotifConfig, "trained_tokens", "note", raising=False)
+def test_notes_alone_are_not_trained_where_a_call_writes_them(random_model, tokenizer, tmp_path):
     with pytest.raises(ValueError, match="trained_tokens='note' would train no note") as error:
-        build(random_model, tokenizer, tmp_path, QUESTIONS, given={"carry": summarise})
+        build(random_model, tokenizer, tmp_path, given={"carry": summarise}, trained_tokens="note")
     assert "\n" not in str(error.value)

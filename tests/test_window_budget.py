@@ -129,7 +129,7 @@ def test_a_run_cuts_notes_to_what_its_longest_question_leaves(random_model, toke
     recipe = runs.Recipe(model=str(tmp_path / "model"), task="ledger", lora_rank=4, train=train)
     questions = [Question("Ann has 3 eggs. " * times, "3", id=str(times)) for times in (*range(1, 8), 12)]
     runs.train_run(recipe, tmp_path / "run", questions=questions, carry=lambda *reply: "eggs " * 300)
-    note = found[0].hand_on("", True, "")
+    note = found[0].reward_funcs[0].carry("", True, "")
     later = found[0].sampler.render([messages(questions[-1].text, 2, 2, note)])[0]
     size = len(tokenizer(note, add_special_tokens=False)["input_ids"])
     assert size < (256 - 60) // 2 and 256 - 60 - 8 <= len(later) <= 256 - 60

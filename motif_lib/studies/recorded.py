@@ -6,6 +6,8 @@ runs/demo         from `motif demo`: settings, metrics, traces, adapters and eve
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
 runs/ablation     from `motif ablate`: one line for each seed and cell, table, figure
 runs/credit       from `motif ablate credit`: the same
+
+`real-model` stays as it is: it comes from `motif_lib.studies.real_model`, with a model that the package does not have.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import TINY
 
 RECORDED = PACKAGE / "assets" / "recorded"
+REAL_MODEL = "real-model"
 KEPT = {
     "demo": [
         "settings.json",
@@ -53,10 +56,11 @@ def kept_files(runs: Path) -> Iterator[Path]:
 
 
 def keep_runs(runs: str | Path, out: str | Path = RECORDED) -> list[Path]:
-    """Replace `out` by the kept files of `runs`, and return them. All runs must be complete."""
+    """Replace the runs in `out` by the kept files of `runs`, and return them. All runs must be complete."""
     runs, out = Path(runs), Path(out)
     files = list(kept_files(runs))
-    shutil.rmtree(out, ignore_errors=True)
+    for name in KEPT:
+        shutil.rmtree(out / name, ignore_errors=True)
     for file in files:
         (out / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(runs / file, out / file)

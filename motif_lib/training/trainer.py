@@ -103,7 +103,6 @@ class MotifTrainer(GRPOTrainer):
             args.top_p if args.later_top_p is None else args.later_top_p,
         )
         self.carry = fitting(carry, self.sampler)  # a note that leaves no room would end the training
-        self.reward_funcs[0].carry = self.carry
         self.traces_path, self.traced = Path(args.output_dir) / "traces.jsonl", True
         self.past_epochs = 0
         self.draws: tuple[int, random.Random] | None = None  # the step whose rounds are being drawn, and their stream
@@ -176,6 +175,15 @@ class MotifTrainer(GRPOTrainer):
     def policy(self) -> Any:
         """The model that is trained, without the wrappers of accelerate."""
         return self.accelerator.unwrap_model(self.model)
+
+    @property
+    def carry(self) -> Carry:
+        """What passes between rounds; the MOTIF reward holds it."""
+        return self.reward_funcs[0].carry
+
+    @carry.setter
+    def carry(self, carry: Carry) -> None:
+        self.reward_funcs[0].carry = carry
 
     def sample_later(self, chats: Sequence[Chat]) -> list[Completion]:
         """Answers of the later rounds, by the current policy or, with `rollout_policy="base"`, without its adapter."""
