@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from test_trainer import QUESTIONS, asked, build
+from test_trainer import asked, build
 
 from motif_lib.carry import asking_with_room, asks, capped, memory, name_of, progress_note, summarise
 from motif_lib.evaluate import Report, evaluate
