@@ -10,6 +10,7 @@ from motif_lib.carry import progress_note
 from motif_lib.evaluate import Report, regrade
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.rounds import next_prompt
+from motif_lib.studies.real_model import gains, read_answered, table
 from motif_lib.studies.recorded import KEPT, REAL_MODEL, RECORDED, keep_runs
 from motif_lib.tasks import load_task
 
@@ -73,3 +74,16 @@ def test_questions_prompts_and_verdicts_of_the_recorded_runs_are_those_of_today(
             assert reply.prompt[1:] == prompt[1:]  # motif-tiny's chat template leaves the system message out
             assert reply.carried == ("" if done + 1 == n else progress_note(reply.text, reply.finished, ""))
     assert regrade(folder) == Report.load(folder)
+
+
+def test_what_the_pages_say_of_the_real_model_is_in_its_lines():
+    """Notes in 90 % of finished first replies and boxes in 80 % of last ones, before any training;
+    and a cold start after which significantly more replies are in format."""
+    before, after = (read_answered(RECORDED / REAL_MODEL / f"{name}.jsonl") for name in ("untrained", "cold-start"))
+    assert {row.question for row in before} == {row.question for row in after} and len(after) == 100
+    shown = {row[0]: row for row in table(before).rows}
+    assert shown["2 rounds"][1:] == ("13.0 [7.8, 21.0]", "15.0 [9.3, 23.3]", "288", "84 of 90", "96 of 97")
+    assert [shown[way][1][:4] for way in ("1 round", "3 rounds", "2 rounds, no note")] == ["11.0", "15.0", "8.0 "]
+    rows = {row[1]: row[2:] for row in gains(before, after).rows}
+    assert rows["replies in format"] == ("81.5", "90.5", "+9.0", "[+3.5, +15.0]", "0.0054")
+    assert rows["strict accuracy"][:3] == ("13.0", "16.0", "+3.0")
