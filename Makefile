@@ -9,13 +9,13 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-r
 UNSLOTH := .venv/unsloth
 TEST_UNSLOTH := PYTHONPATH="$(CURDIR)/$(UNSLOTH)" $(PYTEST) tests/unsloth_cpu
 
-.PHONY: demo test test-unsloth test-fast test-colab notebooks recorded site lint audit clean
+.PHONY: demo test test-unsloth test-nightly test-fast test-colab notebooks recorded site lint audit clean
 
 demo: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 
 test: .venv/test.done .venv/browser.done $(UNSLOTH).done
-	$(PYTEST) tests --ignore=tests/unsloth_cpu
+	$(PYTEST) tests --ignore=tests/unsloth_cpu -m "not nightly"
 	$(TEST_UNSLOTH)
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 \
 	  --nbval-sanitize-with=tests/sanitize.cfg $$(ls -r notebooks/*.ipynb)  # the last take longest: they go first
@@ -23,6 +23,10 @@ test: .venv/test.done .venv/browser.done $(UNSLOTH).done
 # The real Unsloth on a CPU.
 test-unsloth: .venv/test.done $(UNSLOTH).done
 	$(TEST_UNSLOTH)
+
+# The longest ones: the site, kills at random moments, whole demos twice, two machines, a GPU's day in small.
+test-nightly: .venv/test.done .venv/browser.done
+	$(PYTEST) tests --ignore=tests/unsloth_cpu -m nightly
 
 test-fast: .venv/test.done
 	$(PYTEST) tests -m "not slow and not browser"

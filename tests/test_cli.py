@@ -84,6 +84,7 @@ def test_an_interrupted_training_is_no_success(motif, tmp_path, monkeypatch):
     assert status == 130 and "adapter" not in text
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method. A second call, in a copy that has lost one method, trains only that, to the same table."""

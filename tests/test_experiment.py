@@ -61,6 +61,7 @@ def test_all_methods_of_a_seed_are_asked_the_same_held_out_problems(tmp_path, mo
     assert len({tuple(texts) for texts in asked.values()}) == 2 and {len(texts) for texts in asked.values()} == {200}
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_small_experiment_runs_and_goes_on_to_the_same_results(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "TEST_SIZE", 9)

@@ -59,6 +59,7 @@ def fire(folder: Path, kills: int, seed: int) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.nightly
 @linux
 def test_killed_at_random_moments_a_training_ends_in_the_same_bits(tmp_path):
     found = fire(tmp_path, kills=20, seed=20)

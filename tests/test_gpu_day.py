@@ -17,6 +17,7 @@ def test_every_part_has_a_limit():
     assert LIMITS.keys() == gpu_parts.PARTS.keys()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_day_on_a_cpu_ends_and_leaves_its_table(tmp_path):

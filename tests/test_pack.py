@@ -84,6 +84,7 @@ def test_data_and_doctor_without_a_network(packed):
     assert not (packed.parent / "guard" / "asked").exists()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_model_and_a_notebook_run_without_a_network(packed):
     asked = closed(packed, "-m", "motif_lib.cli", "think", "Ann has 12 apples, on day one buys 5. How many apples?")

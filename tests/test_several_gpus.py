@@ -67,6 +67,7 @@ def two_have_trained(folder):
     return len(weights) and sorted(path.name for path in folder.glob("seen-*")) == ["seen-0", "seen-1"]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["torchrun --nproc", "accelerate"])
 def test_two_gpus_of_one_machine(folder, launcher):
@@ -75,6 +76,7 @@ def test_two_gpus_of_one_machine(folder, launcher):
     assert two_have_trained(folder)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_two_machines(folder):
     with socket.socket() as free:

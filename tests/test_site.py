@@ -13,6 +13,7 @@ pytest.importorskip("myst_nb", reason="pip install motif_lib[docs]")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_site_builds_without_warnings_and_shows_widgets_by_their_fallbacks(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", "docs", "-d", str(tmp_path / "cache")]

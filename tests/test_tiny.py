@@ -99,6 +99,7 @@ def test_habits_occur_as_often_as_stated():
     assert sum(full) / 3000 == pytest.approx(FULL_NOTE, abs=0.04)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_recipe_runs_and_writes_its_card(tmp_path):
     from motif_lib.tiny.card import make
