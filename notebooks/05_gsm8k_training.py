@@ -397,7 +397,7 @@ print("\n".join(answers(results)))
 #
 # ### And GSM8K?
 #
-# A model of three billion parameters wants a GPU, see section 5. A small real one was tried on a CPU core, untrained and
+# A model of three billion parameters wants a GPU, see section 5. A small real one was tried on a CPU core, untrained,
 # in float32: Qwen2.5-Coder-0.5B-Instruct. In two rounds of 300 tokens it boxes the right answer to 13 of 100 GSM8K test
 # questions ([notebook 06](06_evaluation.ipynb), section 7). Is there anything to learn from? It was asked 50 easy
 # training questions, four times each at temperature 0.7: 40 of 200 trajectories were right, and in 25 of the 50 groups
