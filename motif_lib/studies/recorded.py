@@ -22,7 +22,6 @@ from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import TINY
 
 RECORDED = PACKAGE / "assets" / "recorded"
-REAL_MODEL = "real-model"
 KEPT = {
     "demo": [
         "settings.json",
