@@ -29,7 +29,7 @@ from motif_lib.training.run_folder import open_run, read_metrics
 from motif_lib.training.runs import train_run
 
 METHODS: dict[str, dict[str, Any]] = {
-    "GRPO": {"num_rounds": 1},
+    "GRPO": {"num_rounds": 1, "max_completion_length": None},  # all the room that the window leaves
     "MOTIF round 1": {"credit": "first"},
     "MOTIF any round": {"credit": "any"},
 }
