@@ -1,7 +1,7 @@
 r"""Traces of solved Ledger problems in several habits, good and bad: what motif-tiny is pretrained on.
 
 Before RL the model has no goal, only habits. In a round that is not the last it may stop after one day (`hasty`, the
-most frequent, so greedy decoding starts there too), do four days, which is what a round's budget holds (`steady`), or
+most frequent, so greedy decoding starts there too), do six days, which is what a round's budget holds (`steady`), or
 run on past the budget (`overrun`). Its note may be `full` or `vague`. In the last round it may give up early. RL has to
 find out which habits reach the right answer two rounds later.
 """
