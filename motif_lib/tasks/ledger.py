@@ -28,7 +28,7 @@ DAYS = (
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
 SPLITS = ("train", "validation", "test")
-DAYS_PER_ROUND = 6  # what fits the 80 tokens of a round
+DAYS_PER_ROUND = 4  # what fits the 60 tokens of a round
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def check_split(split: str) -> None:
         raise ValueError(f"split={split!r}: choose one of {', '.join(SPLITS)}")
 
 
-def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 18)) -> list[Ledger]:
+def problems(split: str, size: int, seed: int = 0, steps: tuple[int, int] = (4, 12)) -> list[Ledger]:
     """`size` problems of one split; lengths take `steps[0]..steps[1]` in turn, so every length is equally common.
 
     Raises:

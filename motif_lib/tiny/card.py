@@ -11,8 +11,8 @@ from motif_lib.records import Question
 from motif_lib.show.tables import Table
 from motif_lib.tasks import load_task
 
-BUDGET = 80  # tokens of a round
-STEPS = (2, 18)
+BUDGET = 60  # tokens of a round
+STEPS = (2, 12)
 
 CARD = """---
 license: mit
@@ -91,5 +91,5 @@ def habits_table(reports: dict[str, Report]) -> Table:
         [item.score for item in report.items if (item.question.length or 0) >= 4] or [0.0]
         for report in reports.values()
     ]
-    rows.append(("4 to 18 steps", *(f"{100 * sum(scores) / len(scores):.0f}" for scores in long)))
+    rows.append(("4 to 12 steps", *(f"{100 * sum(scores) / len(scores):.0f}" for scores in long)))
     return Table("Accuracy, %", ("", *reports), rows)

@@ -1,7 +1,7 @@
 r"""Traces of solved Ledger problems in several habits, good and bad: what motif-tiny is pretrained on.
 
 Before RL the model has no goal, only habits. In a round that is not the last it may stop after one day (`hasty`, the
-most frequent, so greedy decoding starts there too), do six days, which is what a round's budget holds (`steady`), or
+most frequent, so greedy decoding starts there too), do four days, which is what a round's budget holds (`steady`), or
 run on past the budget (`overrun`). Its note may be `full` or `vague`. In the last round it may give up early. RL has to
 find out which habits reach the right answer two rounds later.
 """
@@ -16,7 +16,7 @@ from motif_lib.tasks.ledger import DAYS, DAYS_PER_ROUND, Ledger, draw, note, spl
 HASTY, STEADY, OVERRUN = 0.57, 0.36, 0.07
 FULL_NOTE = 0.80
 GIVE_UP = 0.25
-MOST_DAYS = len(DAYS) - 1
+MOST_DAYS = 12
 
 
 def vague_note(rng: random.Random, problem: Ledger, day: int) -> str:
@@ -43,11 +43,11 @@ def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
     problem = draw(rng, rng.randint(1, MOST_DAYS))
     while split_of(problem) != "train":
         problem = draw(rng, problem.days)
-    num_rounds = rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 6])
+    num_rounds = rng.choice([1, 2, 3, 3, 3, 4, 5, 6])
     round = rng.randint(1, num_rounds)
     done, progress = 0, None
     if round > 1:
-        done = min(problem.days, rng.choice([rng.randint(0, MOST_DAYS), DAYS_PER_ROUND, 2 * DAYS_PER_ROUND]))
+        done = min(problem.days, rng.choice([0, 1, 2, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12]))
         lost = rng.choice(["", vague_note(rng, problem, rng.randint(1, problem.days))])
         progress = note(problem, done) if done else lost
     if num_rounds == 1:
