@@ -86,11 +86,10 @@ STRATEGIES = {
     "last_text(60)": last_text(60),  # Markovian, as in Delethink
     "full_history": full_history,  # everything so far
 }
-NOTE = "12 after day zero"
 whole = reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 after day two")
 for name, carry in STRATEGIES.items():
-    print(f"{name:14} finished: {carry(whole, True, NOTE)!r}")
-    print(f"{'':14} cut off:  {carry(whole[:46], False, NOTE)!r}")
+    print(f"{name:14} finished: {carry(whole, True, "12 after day zero")!r}")
+    print(f"{'':14} cut off:  {carry(whole[:46], False, "12 after day zero")!r}")
 
 # %% [markdown]
 # *Predict:* the model was trained with progress notes. Which of the others will work without training?
