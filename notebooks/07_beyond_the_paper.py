@@ -40,8 +40,8 @@ disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # The model is motif-tiny with a **recorded** adapter: MOTIF, trained by `motif demo` with three rounds and
-# `credit="all"`. What it answers here is sampled live: 30 problems of 4 to 18 steps (a round holds six), or 28 of 4 to
-# 10, beside which the window has room for longer notes.
+# `credit="all"`. What it answers here is sampled live: 30 problems of 4 to 18 steps, or 28 shorter ones, beside which
+# the window has room for longer notes. A round holds six steps.
 
 # %%
 model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
@@ -86,10 +86,10 @@ STRATEGIES = {
     "last_text(60)": last_text(60),  # Markovian, as in Delethink
     "full_history": full_history,  # everything so far
 }
-whole = reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 after day two")
+note, whole = "12 after day zero", reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 after day two")
 for name, carry in STRATEGIES.items():
-    print(f"{name:14} finished: {carry(whole, True, "12 after day zero")!r}")
-    print(f"{'':14} cut off:  {carry(whole[:46], False, "12 after day zero")!r}")
+    print(f"{name:14} finished: {carry(whole, True, note)!r}")
+    print(f"{'':14} cut off:  {carry(whole[:46], False, note)!r}")
 
 # %% [markdown]
 # *Predict:* the model was trained with progress notes. Which of the others will work without training?
