@@ -40,21 +40,21 @@ disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # The model is motif-tiny with a **recorded** adapter: MOTIF, trained by `motif demo` with three rounds and
-# `credit="all"`. What it answers here is sampled live: 30 problems of 4 to 18 steps, or 28 shorter ones, beside which
-# the window has room for longer notes. A round holds six steps.
+# `credit="all"`. What it answers here is sampled live: 27 problems of 4 to 12 steps, or 27 shorter ones, beside which
+# the window has room for longer notes. A round holds four steps.
 
 # %%
 model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 sampler = LocalSampler(model, tokenizer, BUDGET)
-questions = load_task("ledger", size=30, seed=2, steps=(4, 18))
-shorter = load_task("ledger", size=28, seed=2, steps=(4, 10))
+questions = load_task("ledger", size=27, seed=2, steps=(4, 12))
+shorter = load_task("ledger", size=27, seed=2, steps=(5, 7))
 
 # %% [markdown]
 # ## 1. How many rounds?
 #
 # Trained with n = 3, asked with n = 1 to 6. A round's budget stays the same, so the total grows with n.
 #
-# *Predict:* a problem of 18 steps takes three rounds of work. What will rounds 4 to 6 do?
+# *Predict:* a problem of 12 steps takes three rounds of work. What will rounds 4 to 6 do?
 
 # %% tags=["nbval-ignore-output"]
 by_rounds = {n: evaluate(questions, sampler, n, name=f"n = {n}", seed=SEED, progress=False) for n in range(1, 7)}
@@ -66,7 +66,7 @@ axes.set(xlabel="rounds n at test")
 axes.figure
 
 # %% [markdown]
-# *Figure 1: accuracy against the number of rounds at test, live, with 95 % intervals; 30 problems are few.*
+# *Figure 1: accuracy against the number of rounds at test, live, with 95 % intervals; 27 problems are few.*
 #
 # *What came out:* FILLIN. A smaller n fails on what does not fit. A larger n can at best repeat a boxed note; it costs
 # tokens, on easy problems too, and each round can spoil what was right.
@@ -100,15 +100,15 @@ def measure(strategies, n=3):
     for name, carry in strategies.items():
         report = evaluate(shorter, sampler, n, carry=carry, name=name, seed=SEED, progress=False)
         rows.append((name, str(report.accuracy), f"{report.prompt_tokens_per_question:.0f}"))
-    return Table(f"Carry strategies, n = {n}, problems of 4 to 10 steps", ("", "accuracy", "prompt tokens"), rows)
+    return Table(f"Carry strategies, n = {n}, problems of 5 to 7 steps", ("", "accuracy", "prompt tokens"), rows)
 
 
 display(measure(STRATEGIES))
 
 # %% [markdown]
 # *What came out:* FILLIN. A model understands the kind of note it was trained on. To judge a strategy fairly, train
-# with it: `MotifTrainer(..., carry=memory)` takes the same function. And it needs room: beside a question of 18 steps
-# and a reply the window leaves seven tokens, enough for `47 after day four` and not for anything else.
+# with it: `MotifTrainer(..., carry=memory)` takes the same function. And it needs room: beside a question of 12 steps
+# and a reply the window leaves five tokens, enough for `47 after day four` and not for one word more.
 #
 # ### Exercise 1: salvage
 #
@@ -191,7 +191,7 @@ def part_of(note, part):
 from motif_lib.evaluate import compare
 
 if checks.check_part_of(part_of).status == "ok":
-    long = load_task("ledger", size=60, seed=3, steps=(7, 18))
+    long = load_task("ledger", size=60, seed=3, steps=(5, 12))
     base = evaluate(long, sampler, 3, name="whole note", seed=SEED, progress=False)
     for part in ("total", "day"):
 
@@ -277,7 +277,7 @@ display(verdict_table(others, "The base model answers the later rounds. Recorded
 # correct it, or spoil it. The switch is `stop`, a function of the note, which `evaluate`, `think` and `branch` take;
 # `motif_lib.rounds.boxed` stops at a boxed note.
 #
-# *Predict:* six rounds for problems of at most ten steps: how many of the tokens does the stop save?
+# *Predict:* six rounds for problems of at most seven steps: how many of the tokens does the stop save?
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.rounds import boxed
@@ -429,7 +429,7 @@ display(robustness(shorter, sampler, name="Robustness of the trained model", pro
 #
 # Questions that nobody has answered here:
 #
-# - **Carry and room.** With shorter problems (`dial: {steps: [4, 10]}` in a copy of the recipe) notes may be longer.
+# - **Carry and room.** With shorter problems (`dial: {steps: [5, 7]}` in a copy of the recipe) notes may be longer.
 #   Train with `memory`, `last_text` and `full_history`, at equal tokens. Which one wins, and on which lengths?
 # - **The price of rounds.** Turn `efficiency` from 2.1 to 6, and draw accuracy against tokens. Where is the knee?
 # - **When does the note begin to matter?** `note_use` in a recipe hands the last round an empty, a foreign and the true
