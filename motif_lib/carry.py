@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from motif_lib.protocol import NO_NOTE, REPLY_TAGS, read_answer, summary_messages
+from motif_lib.protocol import NO_NOTE, REPLY_TAGS, neutralise, read_answer, summary_messages
 from motif_lib.records import Trajectory
 
 Carry = Callable[[str, bool, str], str]
@@ -151,7 +151,7 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
         raise ValueError(f"size={size}: a note needs room for at least one token")
 
     def capped_carry(reply: str, finished: bool, previous: str) -> str:
-        note = carry(reply, finished, previous).strip()
+        note = neutralise(carry(reply, finished, previous)).strip()  # as the prompt will show it
         while note != NO_NOTE and len(spans := _spans(tokenizer, note)) > size:
             note = note[max(1, spans[-size][0]) :].strip()  # cut text may tokenize otherwise: count again
         return note or NO_NOTE
@@ -164,7 +164,7 @@ def fitting(carry: Carry, sampler: Any, room: int | None = None) -> Carry:
     """The strategy with notes of at most half of what the sampler's window leaves beside a reply, and at most `room`
     tokens where that is known (`rounds.check_room`). A reply without a budget counts as half of the window."""
     if not (window := getattr(sampler, "window", None)):
-        return carry
+        return asking_with_room(carry, sampler)
     half = (window - (sampler.max_new_tokens or window // 2)) // 2
     size = max(1, half if room is None else min(half, room))
     return asking_with_room(capped(carry, sampler.tokenizer, size), sampler)
