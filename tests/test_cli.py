@@ -90,7 +90,7 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method. A second call, in a copy that has lost one method, trains only that, to the same table."""
     process("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
-    assert "MOTIF all rounds" in table and "to 12 steps" in table
+    assert "MOTIF all rounds" in table and "to 8 steps" in table
     for name in ("accuracy_by_length.png", "learning_curves.png", "curves.json", "settings.json",
                  "motif-round-1/adapter/adapter_model.safetensors", "motif-all-rounds/traces.jsonl",
                  "grpo/metrics.jsonl", "base-one-round/test/items.jsonl"):  # fmt: skip

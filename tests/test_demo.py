@@ -20,37 +20,37 @@ from motif_lib.training.recipe import load_recipe
 
 
 def report_of(name: str, lengths: list[int], tokens: int = 1_234) -> Report:
-    """All solved up to 12 steps, none beyond."""
+    """All solved up to 8 steps, none beyond."""
     questions = [Question(f"q{i}", "1", id=str(i), length=length) for i, length in enumerate(lengths)]
-    items = (Item(q, (q.length <= 12,), ("1",), ("",), (tokens,), (9,), (True,), ("1",)) for q in questions)
+    items = (Item(q, (q.length <= 8,), ("1",), ("",), (tokens,), (9,), (True,), ("1",)) for q in questions)
     return Report(name, {}, tuple(items))
 
 
 def test_the_table_of_all_systems_fits_a_terminal_of_80_columns():
     """At its widest; what fits one window and what does not are counted apart."""
-    text, lengths = io.StringIO(), [4 + i % 15 for i in range(300)]
-    table = results_table({name: report_of(name, lengths) for name in (*BASES, *METHODS)}, fits=12)
+    text, lengths = io.StringIO(), [4 + i % 9 for i in range(300)]
+    table = results_table({name: report_of(name, lengths) for name in (*BASES, *METHODS)}, fits=8)
     Console(file=text, width=80, color_system=None, force_jupyter=False).print(table)
     rows = [line for line in text.getvalue().splitlines() if line.startswith(("│ base", "│ GRPO", "│ MOTIF"))]
     assert len(rows) == 5, "a row each, none of them wrapped"
     cells = [cell.strip() for cell in rows[0].split("│")[1:-1]]
-    assert cells == ["base, one round", "100 [98, 100]", "0 [0, 3]", "60 [54, 65]", "1234"]
+    assert cells == ["base, one round", "100 [98, 100]", "0 [0, 3]", "56 [50, 62]", "1234"]
 
 
 def test_without_longer_problems_there_is_a_dash():
-    (row,) = results_table({"GRPO": report_of("GRPO", [4, 5])}, fits=12).rows
+    (row,) = results_table({"GRPO": report_of("GRPO", [4, 5])}, fits=8).rows
     assert row[2] == "-"
 
 
 def test_the_longest_problem_that_fits_is_counted_with_all_its_work():
-    """The window of motif-tiny holds twelve steps: the ids of question and perfect reply, put together, say so."""
+    """The window of motif-tiny holds eight steps: the ids of question and perfect reply, put together, say so."""
     tokenizer = load_tokenizer()
-    for steps, fits in ((12, True), (13, False)):
+    for steps, fits in ((8, True), (9, False)):
         question = load_task("ledger", size=1, seed=0, steps=(steps, steps))[0]
         prompt = tokenizer.apply_chat_template(messages(question.text, 1, 1), add_generation_prompt=True)["input_ids"]
         reply = tokenizer(ledger.replies(question, 1)[0])["input_ids"] + [tokenizer.eos_token_id]
-        assert (len(prompt) + len(reply) <= 256) == fits
-    assert longest_that_fits(load_task("ledger", size=90, seed=0, steps=(4, 18)), "motif-tiny") == 12
+        assert (len(prompt) + len(reply) <= 196) == fits
+    assert longest_that_fits(load_task("ledger", size=90, seed=0, steps=(4, 12)), "motif-tiny") == 8
     assert longest_that_fits([question], "motif-tiny") == 0
 
 
@@ -70,10 +70,10 @@ def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch, in
     folders = [tmp_path / name for name in ("grpo", "motif-round-1", "motif-all-rounds")]
     assert trained == folders and asked == [
         ("base, one round", None, 1, None),
-        ("base, three rounds", None, 3, 80),
+        ("base, three rounds", None, 3, 60),
         ("GRPO", folders[0] / "adapter", 1, None),
-        ("MOTIF round 1", folders[1] / "adapter", 3, 80),
-        ("MOTIF all rounds", folders[2] / "adapter", 3, 80),
+        ("MOTIF round 1", folders[1] / "adapter", 3, 60),
+        ("MOTIF all rounds", folders[2] / "adapter", 3, 60),
     ]
     assert problems == [problems[0]] * 5 and {split_of_text(question.text) for question in problems[0]} == {"test"}
 
@@ -82,8 +82,8 @@ def test_a_run_is_evaluated_as_it_was_trained(tmp_path, monkeypatch):
     loaded, asked = [], []
     monkeypatch.setattr(demo, "load_sampler", lambda *args, **load: loaded.append((args, load)) or "the sampler")
     monkeypatch.setattr(demo, "evaluate", lambda *args, **options: asked.append((args, options["stop"])))
-    recipe = replace(load_recipe("cpu"), load={"window": 256}).with_train(num_rounds=2, temperature=0.7)
+    recipe = replace(load_recipe("cpu"), load={"window": 196}).with_train(num_rounds=2, temperature=0.7)
     evaluate_run(recipe, tmp_path / "adapter", [], tmp_path, "a", 0)
     evaluate_run(recipe.with_train(early_stop=True), None, [], tmp_path, "b", 0, num_rounds=4)
-    assert loaded == [(("motif-tiny", path, 80, 0.7), {"window": 256}) for path in (tmp_path / "adapter", None)]
+    assert loaded == [(("motif-tiny", path, 60, 0.7), {"window": 196}) for path in (tmp_path / "adapter", None)]
     assert asked == [(([], "the sampler", 2), None), (([], "the sampler", 4), boxed)]

@@ -40,7 +40,7 @@ def test_few_questions_are_compared_with_all_of_the_baseline_seed_by_seed():
 
 def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch):
     """The base is step 0; a step trains 8 questions, 4 at a time; a folder of somebody else is no checkpoint. Problems
-    of 13 steps and more, which do not fit one window, are counted apart."""
+    of 9 steps and more, which do not fit one window, are counted apart."""
     for name in ("checkpoint-10", "checkpoint-2", "checkpoint-2-mine", "adapter"):
         (tmp_path / name).mkdir()
     asked = []
@@ -50,7 +50,7 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
         items = (
             Item(
                 Question("?", "1", id=str(length), length=length),
-                (length < 18,),
+                (length < 12,),
                 ("1",),
                 ("",),
                 (1,),
@@ -58,14 +58,14 @@ def test_each_checkpoint_is_evaluated_with_its_own_weights(tmp_path, monkeypatch
                 (True,),
                 ("1",),
             )
-            for length in (12, 13, 18)
+            for length in (8, 9, 12)
         )
         return Report("", {}, tuple(items))
 
     monkeypatch.setattr(experiment, "train_run", lambda *args, **options: True)
     monkeypatch.setattr(experiment, "evaluate_run", evaluate_run)
     recipe = load_recipe("cpu").with_train(per_device_train_batch_size=32, gradient_accumulation_steps=2)
-    asked_of = load_task("ledger", size=15, steps=(4, 18))
+    asked_of = load_task("ledger", size=15, steps=(4, 12))
     results = experiment._run_method(recipe, tmp_path, "GRPO", 7, asked_of)
     assert asked == [
         (None, "test-0"), (tmp_path / "checkpoint-2", "test-2"), (tmp_path / "checkpoint-10", "test-10")

@@ -66,7 +66,7 @@ def test_questions_prompts_and_verdicts_of_the_recorded_runs_are_those_of_today(
     folder = RECORDED / "demo" / method / "test"
     settings, records = read_run(folder)
     trajectories = [trajectory_of(record) for record in records]
-    asked = load_task("ledger", split="test", size=300, seed=0, steps=(4, 18))
+    asked = load_task("ledger", split="test", size=300, seed=0, steps=(4, 12))
     assert [trajectory.question for trajectory in trajectories] == asked
     n = settings["num_rounds"]
     for trajectory in trajectories:

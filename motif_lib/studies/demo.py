@@ -39,7 +39,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "MOTIF round 1": {"credit": "first"},  # the paper's, with k = 4 futures for each reply
     "MOTIF all rounds": {"credit": "all", "num_trajectories": 1},  # whole trajectories share their outcome
 }
-TEST_SIZE = 300  # 20 of each length
+TEST_SIZE = 300  # 33 of each length
 SMOOTH = 5  # steps averaged in the learning curve
 
 
