@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises on numbers (notebooks 00, 01, 04, 05, 06): (what the check must say, function).
+"""Wrong answers to the exercises on numbers (notebooks 00, 01, 02, 04, 05, 06): (what the check must say, function).
 
 Each is what a learner may well write; the table of all checks is in `test_checks.py`.
 """
@@ -27,6 +27,31 @@ COSTS = [
     ("only the k trajectories go on", lambda m, k, n: m * (1 + k) * (n - 1)),
     ("multiply the two", lambda m, k, n: m * (k + n - 1)),
     ("small sizes only", lambda m, k, n: {4: 32, 1: m, 3: 72}.get(n, 0)),
+]
+
+# --- 02: the smallest budget at which three rounds beat one
+
+
+def leads(one, three, margin=1):
+    return [budget for budget in sorted(one) if three[budget] - one[budget] >= margin]
+
+
+BUDGETS = [
+    ("a lead of one question is luck", lambda one, three, margin: min(leads(one, three), default=None)),
+    ("already", lambda one, three, margin: max(leads(one, three, margin), default=None)),
+    ("both solve the same", lambda one, three, margin: max(three, key=lambda b: (three[b], b))),
+    ("not the lead", lambda one, three, margin: next((three[b] - one[b] for b in leads(one, three, margin)), None)),
+    ("not what is solved", lambda one, three, margin: next((three[b] for b in leads(one, three, margin)), None)),
+    ("exactly `margin`", lambda one, three, margin: min(leads(one, three, margin + 1), default=None)),
+    ("whatever order", lambda one, three, margin: next((b for b in one if three[b] - one[b] >= margin), None)),
+    (
+        "a lead of one round",
+        lambda one, three, margin: min((b for b in one if abs(three[b] - one[b]) >= margin), default=None),
+    ),
+    (
+        "nowhere, give None",
+        lambda one, three, margin: min(leads(one, three, margin), default=0 if margin == 1 else None),
+    ),
 ]
 
 # --- 01: the room that a prompt leaves, and the bytes of the cache
@@ -175,16 +200,6 @@ GROUPS = [
         "at any value",
         lambda rewards, m: fmean(sum(group) in (0, m, 2 * m) and alike(group) for group in groups(rewards, m)),
     ),
-]
-CURVES = [
-    ("one value for each step", lambda values, w: [sum(values[i - w : i]) / w for i in range(w, len(values) + 1)]),
-    ("divide by how many", lambda values, w: [sum(values[max(0, i + 1 - w) : i + 1]) / w for i in range(len(values))]),
-    (
-        "look back only",
-        lambda values, w: [fmean(values[max(0, i - w // 2) : i + w // 2 + 1]) for i in range(len(values))],
-    ),
-    ("older than `width`", lambda values, w: [fmean(values[: i + 1]) for i in range(len(values))]),
-    ("not the mean", lambda values, w: [min(values[max(0, i + 1 - w) : i + 1]) for i in range(len(values))]),
 ]
 
 # --- 06: Wilson's interval and the paired test
