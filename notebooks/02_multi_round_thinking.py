@@ -50,9 +50,10 @@ sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # %% [markdown]
 # ## 1. Two rounds by hand
 #
-# A problem of eight steps does not fit one round of 80 tokens, which holds six (notebook 01). So we ask for progress
-# first. The prompt of round 1, here as the model sees it, says which round it is. The reply ends in an `<answer>`, and
-# in every round but the last that answer is the note: motif-tiny was pretrained on worked problems of this form.
+# One round of 80 tokens holds seven steps and the answer, or six and a note (notebook 01); this problem has eight. So
+# we ask for progress first. The prompt of round 1, here as the model sees it, says which round it is. The reply ends in
+# an `<answer>`, and in every round but the last that answer is the note: motif-tiny was pretrained on worked problems
+# of this form.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(8, 8))
@@ -175,12 +176,11 @@ rows = [
 Table("80 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
 
 # %% [markdown]
-# *What came out:* against one round of the same budget three rounds win at seven and eight steps: one step in each of
-# the first two rounds, and six in the last. They lose FILLIN (where? at three steps the model may box what it has after
-# two), for each hand-over is one more chance to go wrong. One round that may fill the window beats both up to twelve
-# steps. From thirteen on nobody solves anything, each for its own reason: one round has no room, and three rounds would
-# have it but waste it. What is missing is a *reason* to use the rounds well; the reward of notebook 03 and the training
-# of notebook 05 give one.
+# *What came out:* against one round of the same budget three rounds win at eight and nine steps: one step in each of
+# the first two rounds, seven in the last. On short problems they lose, FILLIN, for each hand-over is one more chance to
+# go wrong. One round that may fill the window beats both up to twelve steps. From thirteen on nobody solves anything,
+# each for its own reason: one round has no room, and three rounds have it but waste it. What is missing is a *reason*
+# to use them well. The reward of notebook 03 and the training of notebook 05 give one.
 #
 # ## 4. What is carried, what is lost?
 #
@@ -207,9 +207,9 @@ live = think(questions[4:16], sampler, ROUNDS)
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 
 # %% [markdown]
-# *What came out:* seldom either. Each step is worked correctly and each note is true. But a round that stops after one
-# step leaves too much for the last one, whose budget ends before its answer. In the recorded rollouts, drawn at
-# temperature 1, there is a second way: a note such as "some are left" or "47 so far", from which nobody could go on.
+# *What came out:* in most of them neither. The steps are worked correctly and the notes are true. But rounds that stop
+# after one step leave too much for the last one, whose budget ends before its answer. In the recorded rollouts, drawn
+# at temperature 1, there is a second way: a note such as "some are left" or "47 so far", from which nobody could go on.
 # Most of each reply is forgotten, and that does no harm, as long as total and day are in the note.
 #
 # ### Exercise 2: a note that survives
@@ -281,21 +281,21 @@ for carry in (progress_note, memory):
 # question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with a different note:
 # the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that is true.
 #
-# *Predict, then run:* on problems of eight steps, too long for one round of 80, what will each of the four give? The
+# *Predict, then run:* on problems of ten steps, too long for one round of 80, what will each of the four give? The
 # gold note states the total after six steps: what one round of full work would have written.
 
 # %%
 from motif_lib.evaluate import carry_probe, ledger_note
 
-eight = load_task("ledger", size=24, seed=SEED + 1, steps=(8, 8))
-probe = carry_probe(eight, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
+ten = load_task("ledger", size=24, seed=SEED + 1, steps=(10, 10))
+probe = carry_probe(ten, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
 probe.table()
 
 # %% [markdown]
-# *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it holds six steps of
-# the eight. *Shuffled* is no better, so what the note says is what counts, not that there is a note. *Gold* minus *own*
-# is what better first rounds could gain: here little (FILLIN), since two steps are all that has to be done before the
-# last round.
+# *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it has no room for
+# ten steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
+# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and seven more are
+# not ten.
 #
 # Now problems of 13 to 18 steps, which do not fit the window; three rounds of six steps can solve them. The gold note
 # states the total after twelve steps.
@@ -308,9 +308,9 @@ long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
 long_probe.table()
 
 # %% [markdown]
-# *What came out:* by itself nowhere: 1 + 1 + 6 steps are less than 13, and what is not finished has no answer. With the
-# gold note it finishes FILLIN %. So the last round can do its part, and the first rounds are what has to be trained.
-# That is what MOTIF does: it rewards the reply of round 1 for the answers that its note leads to.
+# *What came out:* by itself nowhere, with the gold note everywhere: problems that no single round can solve. So the
+# last round can do its part, and the first rounds are what has to be trained. That is what MOTIF does: it rewards the
+# reply of round 1 for the answers that its note leads to.
 
 # %%
 for found in (probe, long_probe):
@@ -320,25 +320,28 @@ for found in (probe, long_probe):
 # %% [markdown]
 # ### Exercise 3: an experiment, where do rounds begin to pay?
 #
-# *Difficulty 3 of 5, 20 minutes.* Problems of eight steps again; one round of B tokens against three rounds of B tokens
-# each. A worked day takes 11 tokens at most, and the frame of a reply (tags, first total, note) about FILLIN.
+# *Difficulty 3 of 5, 20 minutes.* Problems of ten steps, which fit the window; one round of B tokens against three
+# rounds of B tokens each. For the one round we take the untrained model, and for the three rounds the trained one (a
+# **recorded** adapter, from `motif demo`), which works six days in a round if it can. A worked day takes 9 tokens, the
+# frame of a reply (tags, first total, note or box) 18.
 #
-# **Hypothesis**, before you run anything: from which B on will one round solve them? From which B on will three, with
-# the habits that you have seen? What happens in between, below and above? Write it here: ...
+# **Hypothesis**, before you run anything: from which B on will one round solve them? From which B on will three? What
+# happens in between, below and above? Write it here: ...
 #
-# **Measurement.** The next cell solves the same questions at eight budgets. `one` and `three` map a budget to the
-# number of questions solved. Write `smallest_budget(one, three, margin)`: the smallest budget at which three rounds
-# solve at least `margin` questions more than one round, or `None` if there is none.
+# **Measurement.** The next cell asks the same questions at seven budgets. `one` and `three` map a budget to the number
+# of questions solved. Write `smallest_budget(one, three, margin)`: the smallest budget at which three rounds solve at
+# least `margin` questions more than one round, or `None` if there is none.
 
 # %%
-asked = load_task("ledger", size=20, seed=SEED + 2, steps=(8, 8))
+asked = load_task("ledger", size=20, seed=SEED + 2, steps=(10, 10))
+trained, _ = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 one, three = {}, {}
-for budget in range(50, 130, 10):
-    limited = LocalSampler(model, tokenizer, budget, temperature=0)
-    for solved, n in ((one, 1), (three, ROUNDS)):
-        solved[budget] = sum(item.hits for item in evaluate(asked, limited, n, progress=False).items)
+for budget in (40, 60, 70, 80, 90, 100, 110):
+    for found, asking, n in ((one, model, 1), (three, trained, ROUNDS)):
+        limited = LocalSampler(asking, tokenizer, budget, temperature=0)
+        found[budget] = sum(item.hits for item in evaluate(asked, limited, n, progress=False).items)
 rows = [(str(budget), str(one[budget]), str(three[budget])) for budget in one]
-Table("Solved of 20, eight steps", ("tokens a round", "one round", "three rounds"), rows)
+Table("Solved of 20, ten steps", ("tokens a round", "one round", "three rounds"), rows)
 
 # %%
 def smallest_budget(one, three, margin):
@@ -351,7 +354,7 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 
 # %% [markdown]
 # **Conclusion**, three sentences, here: between which budgets do rounds pay, and what sets the lower end, what the
-# upper? What would widen the range, and what happens to it where the window binds? ...
+# upper? What would happen to the range with fourteen steps, which do not fit the window? ...
 #
 # <details><summary>Hint</summary>
 #
@@ -367,11 +370,10 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 # ```
 #
 # Why a margin: with 20 questions a lead of one or two is luck (notebook 06 computes how much). A conclusion that the
-# table carries: "Three rounds pay from the budget on that holds the six steps which the first two rounds leave, and up
-# to the budget that holds all eight. Below it both fail, above it one round is as good, and cheaper. First rounds that
-# use their budget would lower the lower end, to three steps a round; a window that one round cannot exceed takes away
-# the upper end, and then only rounds are left." To go on: repeat it with `carry=memory` in `evaluate`, or with another
-# length.
+# table carries: "Three rounds pay from the budget on that holds the six steps of a round, and up to the budget that
+# holds all twelve. Below it both fail, above it one round is as good, and cheaper. With fourteen steps there is no
+# upper end: the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with
+# fourteen steps, or with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
 #
 # </details>
 #
