@@ -198,13 +198,14 @@ show(think([question], trained, ROUNDS)[0])
 # the last two days and the box). Nobody showed it that: it was told which answers were right. The rest of this section
 # says how.
 #
-# **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k = 4 futures, which are rolled out to
-# the last round. A right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean.
+# **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k futures, which are rolled out to the
+# last round. A right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean. The recipe
+# takes k = 4; here it is 16, so that there is less luck in what you see.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib import FutureAccuracy
 
-m, k = 8, 4
+m, k = 8, 16
 prompt = messages(question.text, 1, ROUNDS)
 replies = [completion.text for completion in sampler([prompt] * m)]
 reward = FutureAccuracy(sampler, num_trajectories=k, num_rounds=ROUNDS)
@@ -229,9 +230,10 @@ rows = [(note, f"{r:.2f}", f"{a:+.2f}") for note, r, a in zip(notes, rewards, ad
 Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward", "advantage"), rows)
 
 # %% [markdown]
-# *What came out:* those of replies that worked six days and say where they stand, total and day. One day of work leaves
-# too much for two more rounds, and a note without the day cannot be gone on from. With only four futures there is luck
-# in it: a good note may earn nothing.
+# *What came out:* those of replies that worked six days and say where they stand, total and day: whatever round 2 does,
+# the last round can finish. From a note of day one, a future ends right only if its round 2 works full six days. And
+# from "some are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a
+# poor one may be lucky.
 #
 # **An update.** The trainer does all of this for several questions a step and then takes one gradient step, which
 # makes replies with a positive advantage more likely. It is TRL's `GRPOTrainer` with one more dial, `num_rounds`. One

@@ -333,6 +333,11 @@ for found in (probe, long_probe):
 # least `margin` questions more than one round, or `None` if there is none.
 
 # %%
+def smallest_budget(one, three, margin):
+    return None  # your turn
+
+
+# %%
 asked = load_task("ledger", size=20, seed=SEED + 2, steps=(10, 10))
 trained, _ = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 one, three = {}, {}
@@ -342,11 +347,6 @@ for budget in (40, 60, 70, 80, 90, 100, 110):
         found[budget] = sum(item.hits for item in evaluate(asked, limited, n, progress=False).items)
 rows = [(str(budget), str(one[budget]), str(three[budget])) for budget in one]
 Table("Solved of 20, ten steps", ("tokens a round", "one round", "three rounds"), rows)
-
-# %%
-def smallest_budget(one, three, margin):
-    return None  # your turn
-
 
 # %%
 if checks.check_smallest_budget(smallest_budget).status == "ok":
@@ -371,7 +371,7 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 #
 # Why a margin: with 20 questions a lead of one or two is luck (notebook 06 computes how much). A conclusion that the
 # table carries: "Three rounds pay from the budget on that holds the six steps of a round, and up to the budget that
-# holds all twelve. Below it both fail, above it one round is as good, and cheaper. With fourteen steps there is no
+# holds all ten. Below it both fail, above it one round is as good, and cheaper. With fourteen steps there is no
 # upper end: the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with
 # fourteen steps, or with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
 #
