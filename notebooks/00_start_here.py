@@ -133,9 +133,9 @@ Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estima
 # %%
 from motif_lib.tasks import ledger
 
-row = ledger.problems("train", size=1, seed=SEED, steps=(14, 14))[0].row()
+row = ledger.problems("train", size=1, seed=SEED, steps=(10, 10))[0].row()
 print(row["question"], row["answer"], sep="\n\n")
-(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(14, 14))
+(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(10, 10))
 (work,) = ledger.replies(question, 1)  # a perfect reply in one round
 (prompt,) = sampler.render([messages(question.text, round=1, num_rounds=1)])
 needed = len(tokenizer(work)["input_ids"]) + 1  # and the end
@@ -151,8 +151,8 @@ print(f"...{reply.text[-120:]}\n--- {reply.tokens} tokens; ended by itself: {rep
 
 # %% [markdown]
 # *What came out:* day after day is worked, and then the window is full: no `<answer>`, so no answer. The model is not
-# to blame, and no training will help, for the tokens are not there. Up to 12 steps question and work fit this window;
-# 13 steps do not. A model of billions of parameters has a longer window, and meets longer problems.
+# to blame, and no training will help, for the tokens are not there. Up to 8 steps question and work fit this window; 9
+# steps do not. A model of billions of parameters has a longer window, and meets longer problems.
 #
 # **A prompt.** So the work is cut into rounds. `messages` writes the chat of one round: a system message, which asks
 # for `<reasoning>` and `<answer>`, and a user message with the question, from round 2 on a note, and which round it is.
@@ -163,8 +163,8 @@ print(f"...{reply.text[-120:]}\n--- {reply.tokens} tokens; ended by itself: {rep
 print(sampler.seen(messages(question.text, round=1, num_rounds=ROUNDS)))
 
 # %% [markdown]
-# **Rounds.** `think` runs them. The note is all that a round knows of the rounds before it; a round of 80 tokens holds
-# six days.
+# **Rounds.** `think` runs them. The note is all that a round knows of the rounds before it; a round of 60 tokens holds
+# four days.
 #
 # *Predict, then run:* the model has never been rewarded for anything, and in most of its pretraining texts a round
 # stops after one day. Will three rounds be of use to it?
@@ -180,12 +180,12 @@ greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 show(think([question], greedy, ROUNDS)[0])
 
 # %% [markdown]
-# *What came out:* no. Its notes are true, but each round stops after a single step, its favourite habit. Twelve steps
+# *What came out:* no. Its notes are true, but each round stops after a single step, its favourite habit. Eight steps
 # are left for the last round, and the budget cuts that reply off before its answer. Rounds alone do not help: the model
 # has to *use* them.
 #
 # *Predict, then run:* the same model after training by the outcomes (the adapter is **recorded**, from `motif demo`).
-# Three rounds of six days would do for 14 steps. What will its first two notes say?
+# Three rounds of four days would do for 10 steps. What will its first two notes say?
 
 # %%
 from motif_lib import load_sampler
@@ -194,7 +194,7 @@ trained = load_sampler("motif-tiny", RECORDED / "demo" / "motif-all-rounds" / "a
 show(think([question], trained, ROUNDS)[0])
 
 # %% [markdown]
-# *What came out:* FILLIN (six days in each of the first two rounds, noted as total and day, "47 after day six"; then
+# *What came out:* FILLIN (four days in each of the first two rounds, noted as total and day, "47 after day four"; then
 # the last two days and the box). Nobody showed it that: it was told which answers were right. The rest of this section
 # says how.
 #
@@ -230,10 +230,10 @@ rows = [(note, f"{r:.2f}", f"{a:+.2f}") for note, r, a in zip(notes, rewards, ad
 Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward", "advantage"), rows)
 
 # %% [markdown]
-# *What came out:* those of replies that worked six days and say where they stand, total and day: whatever round 2 does,
-# the last round can finish. From a note of day one, a future ends right only if its round 2 works full six days. And
-# from "some are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a
-# poor one may be lucky.
+# *What came out:* those of replies that worked four days and say where they stand, total and day: if round 2 does the
+# same, the last round can finish. From a note of day one nothing can: one, four and four are not ten. And from "some
+# are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a poor one may
+# be lucky.
 #
 # **An update.** The trainer does all of this for several questions a step and then takes one gradient step, which
 # makes replies with a positive advantage more likely. It is TRL's `GRPOTrainer` with one more dial, `num_rounds`. One
@@ -254,7 +254,7 @@ Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name 
 
 # %% [markdown]
 # **An evaluation.** One step changes little. What fifty steps change was **recorded**: `motif demo` trained GRPO in one
-# round that may fill the window, and two kinds of MOTIF in three rounds of 80 tokens. "Round 1" is the paper's: the
+# round that may fill the window, and two kinds of MOTIF in three rounds of 60 tokens. "Round 1" is the paper's: the
 # replies of round 1 are trained, with k = 4 futures each. "All rounds" trains every round of whole trajectories, which
 # share their outcome (k = 1). The untrained model is called *base*. All five were asked the same held-out problems.
 #
@@ -342,8 +342,8 @@ checks.check_replies_per_question(replies_per_question)
 #
 # ### Exercise 3: an experiment
 #
-# *Difficulty 2 of 5, 15 minutes.* One round with the whole window, or three rounds of 80 tokens? First the
-# **hypothesis**: for problems of 8 steps and of 16, which of the two solves more, and why? Write it here, with a number
+# *Difficulty 2 of 5, 15 minutes.* One round with the whole window, or three rounds of 60 tokens? First the
+# **hypothesis**: for problems of 6 steps and of 11, which of the two solves more, and why? Write it here, with a number
 # for each of the four: ...
 #
 # Then the **measurement**. Write `share_right(questions, sampler, num_rounds)`: the share of the questions, from 0 to
@@ -364,7 +364,7 @@ def share_right(questions, sampler, num_rounds):
 
 # %%
 if checks.check_share_right(share_right).status == "ok":
-    for steps in (8, 16):
+    for steps in (6, 11):
         asked = load_task("ledger", size=20, seed=SEED, steps=(steps, steps))
         one, three = share_right(asked, whole, 1), share_right(asked, trained, ROUNDS)
         print(f"{steps} steps: one window {one:.0%}, three rounds {three:.0%}")
@@ -390,7 +390,7 @@ if checks.check_share_right(share_right).status == "ok":
 #     return sum(verdict is True for verdict in verdicts) / len(questions)
 # ```
 #
-# A conclusion that the numbers carry: "With 8 steps one window is at least as good and costs one prompt. With 16 it
+# A conclusion that the numbers carry: "With 6 steps one window is at least as good and costs one prompt. With 11 it
 # solves nothing, because question and work do not fit; only rounds can, if the model has learned to fill them. With 20
 # questions a difference of two or three of them is luck (notebook 06). Of another model I would first measure how long
 # its replies are, and how long its window is."

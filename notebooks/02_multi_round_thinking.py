@@ -50,13 +50,13 @@ sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # %% [markdown]
 # ## 1. Two rounds by hand
 #
-# One round of 80 tokens holds seven steps and the answer, or six and a note (notebook 01); this problem has eight. So
+# One round of 60 tokens holds four steps and a note or the answer (notebook 01); this problem has six. So
 # we ask for progress first. The prompt of round 1, here as the model sees it, says which round it is. The reply ends in
 # an `<answer>`, and in every round but the last that answer is the note: motif-tiny was pretrained on worked problems
 # of this form.
 
 # %%
-(question,) = load_task("ledger", size=1, seed=SEED, steps=(8, 8))
+(question,) = load_task("ledger", size=1, seed=SEED, steps=(6, 6))
 chat = messages(question.text, round=1, num_rounds=ROUNDS)
 first = sampler([chat])[0]
 print(sampler.seen(chat) + first.text)
@@ -146,8 +146,8 @@ assert counting.calls == [100] * ROUNDS
 # %% [markdown]
 # ## 3. Do rounds help?
 #
-# One round of 80 tokens, three rounds of 80 tokens each, and one round that may fill the window of 256, which holds
-# question and work of up to twelve steps. Problems of 1 to 16 steps.
+# One round of 60 tokens, three rounds of 60 tokens each, and one round that may fill the window of 192, which holds
+# question and work of up to eight steps. Problems of 1 to 12 steps.
 #
 # *Predict, then run:* in a round that is not the last the model most often stops after a single step, a habit from its
 # pretraining, and nobody has ever rewarded it. Where will three rounds win, and where will they lose?
@@ -155,7 +155,7 @@ assert counting.calls == [100] * ROUNDS
 # %%
 from motif_lib.show import plots
 
-questions = load_task("ledger", size=80, seed=SEED, steps=(1, 16))
+questions = load_task("ledger", size=60, seed=SEED, steps=(1, 12))
 whole = LocalSampler(model, tokenizer, None, temperature=0)  # None: as many tokens as the window leaves
 systems = {"one round": (sampler, 1), "three rounds": (sampler, ROUNDS), "one round, whole window": (whole, 1)}
 reports = {name: evaluate(questions, *system, name=name, progress=False) for name, system in systems.items()}
@@ -163,7 +163,7 @@ curves = {
     name: [(steps, e.value, e.low, e.high) for steps, e in report.by("length").items()]
     for name, report in reports.items()
 }
-plots.accuracy_by_length(curves, fits=12).figure
+plots.accuracy_by_length(curves, fits=8).figure
 
 # %% [markdown]
 # *Figure 1: accuracy against the number of steps, five problems each, greedy, 95 % intervals.* What it cost:
@@ -173,14 +173,14 @@ rows = [
     (name, str(r.accuracy), f"{r.prompt_tokens_per_question:.0f}", f"{r.tokens_per_question:.0f}")
     for name, r in reports.items()
 ]
-Table("80 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
+Table("60 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
 
 # %% [markdown]
-# *What came out:* against one round of the same budget three rounds win at eight and nine steps: one step in each of
-# the first two rounds, seven in the last. On short problems they lose, FILLIN, for each hand-over is one more chance to
-# go wrong. One round that may fill the window beats both up to twelve steps. From thirteen on nobody solves anything,
-# each for its own reason: one round has no room, and three rounds have it but waste it. What is missing is a *reason*
-# to use them well. The reward of notebook 03 and the training of notebook 05 give one.
+# *What came out:* against one round of the same budget three rounds win at five and six steps: one step in each of the
+# first two rounds, four in the last. On short problems they lose, FILLIN, for each hand-over is one more chance to go
+# wrong. One round that may fill the window beats both up to eight steps. From nine on nobody solves anything, each for
+# its own reason: one round has no room, and three rounds have it but waste it. What is missing is a *reason* to use
+# them well. The reward of notebook 03 and the training of notebook 05 give one.
 #
 # ## 4. What is carried, what is lost?
 #
@@ -203,7 +203,7 @@ def outcome(trajectory):
 
 
 recorded = read_traces(RECORDED / "demo" / "motif-all-rounds" / "traces.jsonl")[:8]
-live = think(questions[4:16], sampler, ROUNDS)
+live = think(questions[2:14], sampler, ROUNDS)
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 
 # %% [markdown]
@@ -267,7 +267,7 @@ from motif_lib.samplers.base import Completion
 def forgetful(chat):
     if "Round 2" in chat[-1]["content"]:
         return Completion("<reasoning>\nso many words that the budget ends h", finished=False)
-    return reply_text("step by step", "47 after day six")
+    return reply_text("step by step", "47 after day four")
 
 
 for carry in (progress_note, memory):
@@ -281,29 +281,29 @@ for carry in (progress_note, memory):
 # question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with a different note:
 # the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that is true.
 #
-# *Predict, then run:* on problems of ten steps, too long for one round of 80, what will each of the four give? The
-# gold note states the total after six steps: what one round of full work would have written.
+# *Predict, then run:* on problems of eight steps, too long for one round of 60, what will each of the four give? The
+# gold note states the total after four steps: what one round of full work would have written.
 
 # %%
 from motif_lib.evaluate import carry_probe, ledger_note
 
-ten = load_task("ledger", size=24, seed=SEED + 1, steps=(10, 10))
-probe = carry_probe(ten, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
+eight = load_task("ledger", size=24, seed=SEED + 1, steps=(8, 8))
+probe = carry_probe(eight, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
 probe.table()
 
 # %% [markdown]
 # *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it has no room for
-# ten steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
-# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and seven more are
-# not ten.
+# eight steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
+# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and four more are
+# not eight.
 #
-# Now problems of 13 to 18 steps, which do not fit the window; three rounds of six steps can solve them. The gold note
-# states the total after twelve steps.
+# Now problems of 9 to 12 steps, which do not fit the window; three rounds of four steps can solve them. The gold note
+# states the total after eight steps.
 #
 # *Predict, then run:* how far does the untrained model get by itself, and how far with the gold note?
 
 # %%
-long = load_task("ledger", size=24, seed=SEED + 1, steps=(13, 18))
+long = load_task("ledger", size=24, seed=SEED + 1, steps=(9, 12))
 long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
 long_probe.table()
 
@@ -320,9 +320,9 @@ for found in (probe, long_probe):
 # %% [markdown]
 # ### Exercise 3: an experiment, where do rounds begin to pay?
 #
-# *Difficulty 3 of 5, 20 minutes.* Problems of ten steps, which fit the window; one round of B tokens against three
+# *Difficulty 3 of 5, 20 minutes.* Problems of seven steps, which fit the window; one round of B tokens against three
 # rounds of B tokens each. For the one round we take the untrained model, and for the three rounds the trained one (a
-# **recorded** adapter, from `motif demo`), which works six days in a round if it can. A worked day takes 9 tokens, the
+# **recorded** adapter, from `motif demo`), which works four days in a round if it can. A worked day takes 9 tokens, the
 # frame of a reply (tags, first total, note or box) 18.
 #
 # **Hypothesis**, before you run anything: from which B on will one round solve them? From which B on will three? What
@@ -338,15 +338,15 @@ def smallest_budget(one, three, margin):
 
 
 # %%
-asked = load_task("ledger", size=20, seed=SEED + 2, steps=(10, 10))
+asked = load_task("ledger", size=20, seed=SEED + 2, steps=(7, 7))
 trained, _ = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 one, three = {}, {}
-for budget in (40, 60, 70, 80, 90, 100, 110):
+for budget in (30, 40, 50, 60, 70, 80, 90):
     for found, asking, n in ((one, model, 1), (three, trained, ROUNDS)):
         limited = LocalSampler(asking, tokenizer, budget, temperature=0)
         found[budget] = sum(item.hits for item in evaluate(asked, limited, n, progress=False).items)
 rows = [(str(budget), str(one[budget]), str(three[budget])) for budget in one]
-Table("Solved of 20, ten steps", ("tokens a round", "one round", "three rounds"), rows)
+Table("Solved of 20, seven steps", ("tokens a round", "one round", "three rounds"), rows)
 
 # %%
 if checks.check_smallest_budget(smallest_budget).status == "ok":
@@ -354,7 +354,7 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 
 # %% [markdown]
 # **Conclusion**, three sentences, here: between which budgets do rounds pay, and what sets the lower end, what the
-# upper? What would happen to the range with fourteen steps, which do not fit the window? ...
+# upper? What would happen to the range with ten steps, which do not fit the window? ...
 #
 # <details><summary>Hint</summary>
 #
@@ -370,10 +370,10 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 # ```
 #
 # Why a margin: with 20 questions a lead of one or two is luck (notebook 06 computes how much). A conclusion that the
-# table carries: "Three rounds pay from the budget on that holds the six steps of a round, and up to the budget that
-# holds all ten. Below it both fail, above it one round is as good, and cheaper. With fourteen steps there is no
-# upper end: the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with
-# fourteen steps, or with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
+# table carries: "Three rounds pay from the budget on that holds the four steps of a round, and up to the budget that
+# holds all seven. Below it both fail, above it one round is as good, and cheaper. With ten steps there is no upper end:
+# the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with ten steps, or
+# with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
 #
 # </details>
 #

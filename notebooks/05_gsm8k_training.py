@@ -74,7 +74,7 @@ for file in sorted(FOLDER.glob("*.yaml")):
 # %% [markdown]
 # A whole recipe is too long for a lesson: `cpu` takes 50 steps of 8 questions. So we take 8 steps, and of `cpu` 4
 # questions a step and k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: a
-# budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 80 tokens. (On a GPU the
+# budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 60 tokens. (On a GPU the
 # window is longer than any card would bear, so there GRPO keeps the recipe's budget.)
 #
 # *Predict, then run:* how many replies does one step of this smaller run sample with MOTIF, how many with GRPO (n = 1)?
@@ -96,7 +96,7 @@ print(questions[0].text, "->", questions[0].gold)
 # *What came out:* 4 · 8 (1 + 2 · 2) = 160 with MOTIF, 4 · 8 = 32 with GRPO: looking two rounds ahead is what the MOTIF
 # reward costs. With k = 1 and credit for all rounds of whole trajectories it would be 4 · 8 · 3 = 96.
 #
-# `recipe.load_questions` is one call of `load_task`: `load_task("ledger", split="train", steps=(4, 18))` here,
+# `recipe.load_questions` is one call of `load_task`: `load_task("ledger", split="train", steps=(4, 12))` here,
 # `load_task("gsm8k", split="train")` in a recipe that says so. GSM8K comes from the Hub, or without a network from the
 # folder that the environment variable `MOTIF_DATA` names.
 #
@@ -159,8 +159,8 @@ def make_trainer(name, *callbacks):
 
 
 # %% [markdown]
-# **Vanilla GRPO**: one round, judged at once. The problems have 4 to 18 steps; of up to 12 steps question and work fit
-# the window, of 13 and more they do not.
+# **Vanilla GRPO**: one round, judged at once. The problems have 4 to 12 steps; of up to 8 steps question and work fit
+# the window, of 9 and more they do not.
 #
 # *Predict, then run:* will the spread of the rewards inside the groups be large or small?
 
@@ -329,7 +329,7 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
 # **Everything in this section is recorded: nothing is computed live.** The curves show how often the rollouts of
 # training reached the right answer.
 #
-# *Predict, then run:* the problems have 4 to 18 steps, each length equally often, and one window holds up to 12. Where
+# *Predict, then run:* the problems have 4 to 12 steps, each length equally often, and one window holds up to 8. Where
 # will the curve of GRPO end?
 
 # %%
@@ -353,8 +353,8 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 # *Figures 1 and 2: accuracy of the rollouts while training, and the share of groups whose MOTIF rewards are all equal;
 # recorded, one seed, mean of 5 steps.*
 #
-# *What came out:* where it began, near the share of problems that fit: 9 of 15 lengths. Training cannot raise it, for
-# the other six have no room. "MOTIF round 1", the paper's method, trains the replies of round 1 only, with k = 4
+# *What came out:* where it began, near the share of problems that fit: 5 of 9 lengths. Training cannot raise it, for
+# the other four have no room. "MOTIF round 1", the paper's method, trains the replies of round 1 only, with k = 4
 # futures each; "MOTIF all rounds" trains every round of whole trajectories (k = 1). FILLIN (where they end, and when
 # they pass GRPO.)
 #
@@ -369,7 +369,7 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 # question eight times (m = 8). A question whose eight outcomes are all equal is silent.
 #
 # **Hypothesis**, here, with a number for each: which share of questions is silent for GRPO (one round, whole window) at
-# 6, 10, 14 and 18 steps? And for MOTIF (three rounds)? ...
+# 5, 7, 9 and 11 steps? And for MOTIF (three rounds)? ...
 #
 # **Measurement.** Write `silent_by_length(questions, sampler, num_rounds, m)`: from each `question.length` to the share
 # of its questions that are silent. `think` takes a question as often as you list it;
@@ -389,8 +389,8 @@ def silent_by_length(questions, sampler, num_rounds, m):
 from motif_lib import load_sampler, load_task
 
 if checks.check_silent_by_length(silent_by_length).status == "ok":
-    asked = [q for steps in (6, 10, 14, 18) for q in load_task("ledger", size=6, seed=SEED, steps=(steps, steps))]
-    for name, budget, n in (("GRPO", None, 1), ("MOTIF", 80, 3)):
+    asked = [q for steps in (5, 7, 9, 11) for q in load_task("ledger", size=6, seed=SEED, steps=(steps, steps))]
+    for name, budget, n in (("GRPO", None, 1), ("MOTIF", 60, 3)):
         base = load_sampler("motif-tiny", None, budget)
         base.seed(SEED)
         print(name, {steps: f"{share:.0%}" for steps, share in silent_by_length(asked, base, n, m=8).items()})
