@@ -146,7 +146,7 @@ assert counting.calls == [100] * ROUNDS
 # %% [markdown]
 # ## 3. Do rounds help?
 #
-# One round of 60 tokens, three rounds of 60 tokens each, and one round that may fill the window of 192, which holds
+# One round of 60 tokens, three rounds of 60 tokens each, and one round that may fill the window of 196, which holds
 # question and work of up to eight steps. Problems of 1 to 12 steps.
 #
 # *Predict, then run:* in a round that is not the last the model most often stops after a single step, a habit from its
