@@ -422,9 +422,10 @@ if checks.check_silent_by_length(silent_by_length).status == "ok":
 #
 # A conclusion that the numbers carry: "For GRPO nearly all questions are silent, the short ones because all eight
 # replies are right, the long ones because none can be; a rising reward would be news from the format. With three rounds
-# some trajectories use their rounds and others do not, so the outcomes differ, most of all where a question needs two
-# good rounds. For GRPO one would need questions that fit the window and that the model solves sometimes." With six
-# questions a length these shares are rough; `motif signal` measures them for any model and data set, with intervals.
+# some trajectories use their rounds and others do not, so the outcomes differ; only the longest questions may be silent
+# here too, for they need two full rounds in a row. For GRPO one would need questions that fit the window and that the
+# model solves sometimes." With six questions a length these shares are rough; `motif signal` measures them for any
+# model and data set, with intervals.
 #
 # </details>
 #
