@@ -43,7 +43,7 @@ def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
     problem = draw(rng, rng.randint(1, MOST_DAYS))
     while split_of(problem) != "train":
         problem = draw(rng, problem.days)
-    num_rounds = rng.choice([1, 2, 3, 3, 3, 4, 5, 6])
+    num_rounds = rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 6])
     round = rng.randint(1, num_rounds)
     done, progress = 0, None
     if round > 1:
