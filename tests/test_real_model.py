@@ -9,8 +9,17 @@ from motif_lib import Question, ScriptedSampler, load_task, make_sampler
 from motif_lib.models.load import load_model
 from motif_lib.protocol import messages, read_answer, reply_text, system_message
 from motif_lib.samplers.base import Completion
+from motif_lib.samplers.local import LocalSampler
 from motif_lib.studies import real_model
-from motif_lib.studies.wordings import WORDINGS, Reworded, compare_wordings, reports_progress
+from motif_lib.studies.wordings import (
+    BEGINNING,
+    BEGUN,
+    WORDINGS,
+    Begun,
+    Reworded,
+    compare_wordings,
+    reports_progress,
+)
 
 QUESTIONS = [Question(f"What is {i} + 2?", str(i + 2), "gsm8k", f"gsm8k-test-{i}") for i in range(4)]
 
@@ -43,6 +52,21 @@ def test_every_wording_is_told_to_the_model_and_counted(tmp_path):
     assert table.rows[0][1:6] == ("88", "100", "100", "100", "12") and table.rows[0][-2:] == ("75.0", "75.0")
     again = compare_wordings(QUESTIONS, ScriptedSampler(lambda chat: 1 / 0), tmp_path, 2, progress=False)
     assert again.rows == table.rows  # read, not asked again
+
+
+def test_a_begun_reply_goes_on_from_its_beginning(random_model, tokenizer, tmp_path):
+    """The model sees the beginning as its own words; the text has it, and is otherwise what was sampled after it."""
+    chat = messages("What is 1 + 2?", 1, 2)
+    begun, plain = (kind(random_model, tokenizer, 5, temperature=0) for kind in (Begun, LocalSampler))
+    assert begun.seen(chat) == plain.seen(chat) + BEGINNING
+    ids = tokenizer(begun.seen(chat), add_special_tokens=False)["input_ids"]
+    (completion,), (sampled,) = begun([chat]), plain.sample_ids([ids])
+    assert completion.text == BEGINNING + tokenizer.decode(sampled, skip_special_tokens=True)
+    assert completion.tokens == len(sampled) and completion.prompt_tokens == len(ids)
+    asked = [ScriptedSampler(answer), ScriptedSampler(lambda chat: BEGINNING + "never ends")]
+    table = compare_wordings(QUESTIONS, asked[0], tmp_path, 2, asked[1], progress=False)
+    assert [row[0] for row in table.rows[len(WORDINGS) :]] == [f"{name}, reply begun" for name in BEGUN]
+    assert {row[1] for row in table.rows[len(WORDINGS) :]} == {"0"}
 
 
 def test_the_wording_that_was_kept_is_the_protocols():

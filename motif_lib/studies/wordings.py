@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from motif_lib.protocol import NO_NOTE, reply_text, system_message
 from motif_lib.records import Question
 from motif_lib.rewards.format import is_soft
 from motif_lib.samplers.base import Chat, Completion, Sampler
+from motif_lib.samplers.local import LocalSampler
 from motif_lib.show.tables import Table
 from motif_lib.verify.extract import boxes
 
@@ -55,6 +57,8 @@ WORDINGS: dict[str, Wording] = {
     "ours of 0.1.0": lambda round, n: BEFORE,
     "one text for all rounds": lambda round, n: ONE_TEXT,
 }
+BEGINNING = "<reasoning>\n"  # of a reply that is begun for the model
+BEGUN = ("a text a round, with an example", "a text a round")  # the wordings that are tried with it, too
 ROUND = re.compile(r"Round (\d+) of (\d+)\.[^\n]*\Z")  # how every user message ends
 
 
@@ -77,8 +81,25 @@ class Reworded:
         return [{"role": "system", "content": self.wording(int(asked[1]), int(asked[2]))}, chat[-1]]
 
 
+class Begun(LocalSampler):
+    """A sampler that begins every reply with `BEGINNING`, and the model goes on from there."""
+
+    def seen(self, chat: Chat) -> str:
+        """What the model sees of a chat, up to where its own part of the reply begins."""
+        return super().seen(chat) + BEGINNING
+
+    def __call__(self, chats: Sequence[Chat]) -> list[Completion]:
+        """One completion for each chat, in order; the text holds the beginning, the tokens do not count it."""
+        return [replace(completion, text=BEGINNING + completion.text) for completion in super().__call__(chats)]
+
+
 def compare_wordings(
-    questions: Sequence[Question], sampler: Sampler, out: str | Path, num_rounds: int = 2, **options: Any
+    questions: Sequence[Question],
+    sampler: Sampler,
+    out: str | Path,
+    num_rounds: int = 2,
+    begun: Sampler | None = None,
+    **options: Any,
 ) -> Table:
     """Evaluate every wording; the table shows them in their order.
 
@@ -87,12 +108,15 @@ def compare_wordings(
         sampler: of the model, greedy or not.
         out: folder; each wording gets its own in it.
         num_rounds: n, at least 2.
+        begun: a sampler that begins the replies, for the wordings of `BEGUN`.
         **options: `batch_size`, `seed` and `progress` of `evaluate`.
     """
+    ways = [(name, sampler, wording) for name, wording in WORDINGS.items()]
+    ways += [(f"{name}, reply begun", begun, WORDINGS[name]) for name in BEGUN if begun]
     rows = []
-    for i, (name, wording) in enumerate(WORDINGS.items()):
+    for i, (name, asked, wording) in enumerate(ways):
         folder = Path(out) / str(i)
-        report = evaluate(questions, Reworded(sampler, wording), num_rounds, name=name, path=folder, **options)
+        report = evaluate(questions, Reworded(asked, wording), num_rounds, name=name, path=folder, **options)
         rows.append((name, *row(report, read_run(folder)[1], wording)))
     columns = (
         "system message",
@@ -156,7 +180,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/wordings"))
     given = parser.parse_args()
     sampler = load_sampler(given.model, None, given.budget, temperature=0.0)
-    print(compare_wordings(load_task("gsm8k", "train", given.size), sampler, given.out, given.rounds))
+    begun = Begun(sampler.model, sampler.tokenizer, given.budget, temperature=0.0)
+    print(compare_wordings(load_task("gsm8k", "train", given.size), sampler, given.out, given.rounds, begun))
 
 
 if __name__ == "__main__":
