@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from motif_lib.protocol import NO_NOTE, REPLY_TAGS, read_answer, summary_messages
+from motif_lib.protocol import NO_NOTE, REPLY_TAGS, neutralise, read_answer, summary_messages
 from motif_lib.records import Trajectory
 
 Carry = Callable[[str, bool, str], str]
@@ -151,7 +151,7 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
         raise ValueError(f"size={size}: a note needs room for at least one token")
 
     def capped_carry(reply: str, finished: bool, previous: str) -> str:
-        note = carry(reply, finished, previous).strip()
+        note = neutralise(carry(reply, finished, previous)).strip()  # as the prompt will show it
         while note != NO_NOTE and len(spans := _spans(tokenizer, note)) > size:
             note = note[max(1, spans[-size][0]) :].strip()  # cut text may tokenize otherwise: count again
         return note or NO_NOTE

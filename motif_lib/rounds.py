@@ -118,7 +118,7 @@ def check_room(questions: Sequence[Question], sampler: Any, num_rounds: int) -> 
     A server knows its window itself: it refuses such a question when it is asked.
 
     Returns:
-        Tokens that a note may have beyond those of the shortest; None with one round, or where no window is known.
+        The most tokens that a note may have; None with one round, or where no window is known.
 
     Raises:
         ValueError: before anything is sampled, if there is none; it says what would do.
@@ -126,14 +126,18 @@ def check_room(questions: Sequence[Question], sampler: Any, num_rounds: int) -> 
     if not (window := getattr(sampler, "window", None)):
         return None
     sizes = [len(ids) for ids in sampler.render([messages(q.text, 1, num_rounds) for q in questions])]
-    longest, budget = questions[sizes.index(max(sizes))].text, sampler.max_new_tokens
-    later = sampler.render([messages(longest, round, num_rounds, NO_NOTE) for round in range(2, num_rounds + 1)])
-    prompt = max([max(sizes), *map(len, later)])
-    left = window - prompt - (budget or 1)
-    if left < 0:
+    longest, budget = questions[sizes.index(max(sizes))].text, sampler.max_new_tokens or 1
+
+    def most_with(note: str) -> int:
+        later = sampler.render([messages(longest, round, num_rounds, note) for round in range(2, num_rounds + 1)])
+        return max(map(len, later), default=0)
+
+    prompt = max(max(sizes), most_with(NO_NOTE))
+    if (left := window - prompt - budget) < 0:
         few = sum(size > max(sizes) + left for size in sizes)
-        raise ValueError(f"{few} of {len(sizes)} questions {_too_long(prompt, budget, window, bool(later))}")
-    return left if later else None
+        wrong = _too_long(prompt, sampler.max_new_tokens, window, num_rounds > 1)
+        raise ValueError(f"{few} of {len(sizes)} questions {wrong}")
+    return window - budget - most_with("0") + 1 if num_rounds > 1 else None  # 0 is one token, whoever reads it
 
 
 def _too_long(prompt: int, budget: int | None, window: int, noted: bool) -> str:
