@@ -164,7 +164,7 @@ def fitting(carry: Carry, sampler: Any, room: int | None = None) -> Carry:
     """The strategy with notes of at most half of what the sampler's window leaves beside a reply, and at most `room`
     tokens where that is known (`rounds.check_room`). A reply without a budget counts as half of the window."""
     if not (window := getattr(sampler, "window", None)):
-        return carry
+        return asking_with_room(carry, sampler)
     half = (window - (sampler.max_new_tokens or window // 2)) // 2
     size = max(1, half if room is None else min(half, room))
     return asking_with_room(capped(carry, sampler.tokenizer, size), sampler)

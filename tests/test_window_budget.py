@@ -135,6 +135,20 @@ def test_a_run_cuts_notes_to_what_its_longest_question_leaves(random_model, toke
     assert size < (256 - 60) // 2 and 256 - 60 - 8 <= len(later) <= 256 - 60
 
 
+def test_an_evaluation_cuts_notes_like_a_training(random_model, tokenizer):
+    """One rambling note of hundreds must not end it; of these questions the longest leaves the least room."""
+    questions = [Question("Ann has 3 eggs. " * times, "3", id=str(times)) for times in (1, 5, 12)]
+    sampler, given = LocalSampler(random_model, tokenizer, 60), []
+
+    def rambling(reply, finished, previous):
+        given.append(previous)
+        return "eggs " * 300
+
+    evaluate(questions, sampler, 3, carry=rambling, progress=False)
+    later = sampler.render([messages(questions[-1].text, 3, 3, given[-1])])[0]
+    assert 256 - 60 - 8 <= len(later) <= 256 - 60
+
+
 # ---- training, evaluation, settings
 
 

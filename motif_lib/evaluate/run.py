@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from motif_lib.carry import Carry, asking_with_room, name_of, progress_note
+from motif_lib.carry import Carry, fitting, name_of, progress_note
 from motif_lib.evaluate import store
 from motif_lib.evaluate.bar import Bar
 from motif_lib.evaluate.report import Report
@@ -61,10 +61,10 @@ def evaluate(
     """
     size = BATCH_SIZE if batch_size is None else batch_size
     questions = with_ids(questions)
-    check_room(questions, sampler, num_rounds)
+    noted = fitting(carry, sampler, check_room(questions, sampler, num_rounds))  # as in a training
     settings = _settings(questions, sampler, num_rounds, samples, carry, name, size, seed)
     settings |= {"stop": name_of(stop)} if stop else {}
-    answer = partial(think, sampler=sampler, num_rounds=num_rounds, carry=asking_with_room(carry, sampler), stop=stop)
+    answer = partial(think, sampler=sampler, num_rounds=num_rounds, carry=noted, stop=stop)
     if path is None:
         return _evaluate(questions, sampler, answer, settings, None, progress)
     with locked(path):
