@@ -47,6 +47,7 @@ class Grid:
         rounds: numbers of rounds to ask with; by default as many as in training.
         questions: held-out questions, the same for all cells of a seed.
         note_tokens: most tokens of a note, the same for all carry strategies; by default no such cap.
+        asks: for each switch the question that it asks, and where that is from (`verdicts` tells the answers).
     """
 
     recipe: str
@@ -55,6 +56,7 @@ class Grid:
     rounds: list[int] = field(default_factory=list)
     questions: int = 100
     note_tokens: int | None = None
+    asks: dict[str, list[str]] = field(default_factory=dict)
 
     def cells(self, switch: str) -> dict[str, dict[str, Any]]:
         """All settings of each cell of a switch, by the cell's name; the cell that changes nothing is `base`."""
@@ -113,7 +115,8 @@ def run_ablation(
     recipe = load_recipe(grid.recipe)
     for settings in grid.all_cells().values():
         _with(recipe, settings).config(out)
-    out, tasks = open_run(out, {"ablation": asdict(grid)}), {}
+    settings = {key: value for key, value in asdict(grid).items() if key != "asks"}  # words, which may be mended
+    out, tasks = open_run(out, {"ablation": settings}), {}
     for seed in seeds:
         questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **recipe.dial)
         for cell, settings in grid.all_cells().items():
