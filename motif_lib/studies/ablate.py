@@ -58,6 +58,10 @@ class Grid:
     note_tokens: int | None = None
     asks: dict[str, list[str]] = field(default_factory=dict)
 
+    def settings(self) -> dict[str, Any]:
+        """All but the words of `asks`, which may be mended while it runs."""
+        return {key: value for key, value in asdict(self).items() if key != "asks"}
+
     def cells(self, switch: str) -> dict[str, dict[str, Any]]:
         """All settings of each cell of a switch, by the cell's name; the cell that changes nothing is `base`."""
         cells = {}
@@ -115,8 +119,7 @@ def run_ablation(
     recipe = load_recipe(grid.recipe)
     for settings in grid.all_cells().values():
         _with(recipe, settings).config(out)
-    settings = {key: value for key, value in asdict(grid).items() if key != "asks"}  # words, which may be mended
-    out, tasks = open_run(out, {"ablation": settings}), {}
+    out, tasks = open_run(out, {"ablation": grid.settings()}), {}
     for seed in seeds:
         questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **recipe.dial)
         for cell, settings in grid.all_cells().items():
@@ -178,8 +181,8 @@ def _half_width(values: Sequence[float]) -> float:
 
 
 def minus_base(results: Sequence[CellResult], bases: Sequence[CellResult]) -> Estimate:
-    """Mean difference from the base, seed by seed. At each end, its 95 % interval is the wider of two: Student's over
-    the seeds, and Newcombe's (1998) from the Wilson intervals of all questions, as if they were not paired."""
+    """Mean difference from the base, or another cell, seed by seed. At each end, its 95 % interval is the wider of two:
+    Student's over the seeds, and Newcombe's (1998) from Wilson's of all questions, as if they were not paired."""
     from statsmodels.stats.proportion import confint_proportions_2indep
 
     usual = {r.seed: r.right / r.total for r in bases}
@@ -215,14 +218,15 @@ def figure(grid: Grid, results: Sequence[CellResult]) -> Any:
     for switch in grid.switches:
         shown[switch] = []
         for cell in grid.cells(switch):
-            e = over_seeds(_first_asked(results, cell))
+            e = over_seeds(first_asked(results, cell))
             label = f"{switch}={grid.base.get(switch)} (base)" if cell == BASE else cell
             shown[switch].append((label, e.value, e.low, e.high))
-    untrained = over_seeds(_first_asked(results, UNTRAINED)).value
+    untrained = over_seeds(first_asked(results, UNTRAINED)).value
     return plots.intervals(shown, reference=untrained, reference_name=UNTRAINED)
 
 
-def _first_asked(results: Sequence[CellResult], cell: str) -> list[CellResult]:
+def first_asked(results: Sequence[CellResult], cell: str) -> list[CellResult]:
+    """The results of a cell, asked in the number of rounds that comes first."""
     mine = [result for result in results if result.cell == cell]
     return [result for result in mine if result.rounds == mine[0].rounds]
 
