@@ -86,5 +86,5 @@ def test_what_the_pages_say_of_the_real_model_is_in_its_lines():
     assert shown["2 rounds"][1:] == ("13.0 [7.8, 21.0]", "15.0 [9.3, 23.3]", "288", "84 of 90", "96 of 97")
     assert [shown[way][1][:4] for way in ("1 round", "3 rounds", "2 rounds, no note")] == ["11.0", "15.0", "8.0 "]
     rows = {row[1]: row[2:] for row in gains(before, after).rows}
-    assert rows["replies in format"] == ("81.5", "90.5", "+9.0", "[+3.5, +15.0]", "0.0054")
+    assert rows["replies in format"] == ("81.5", "90.5", "+9.0", "[+2.7, +15.0]", "0.0054")
     assert rows["strict accuracy"][:3] == ("13.0", "16.0", "+3.0")

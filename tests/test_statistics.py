@@ -7,11 +7,21 @@ from math import isclose, sqrt
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from motif_lib.evaluate import statistics
-from motif_lib.evaluate.statistics import bootstrap_interval, majority, mcnemar, mean_estimate, pass_at_k, wilson
+from motif_lib.evaluate.statistics import (
+    bootstrap_interval,
+    majority,
+    mcnemar,
+    mean_estimate,
+    paired_estimate,
+    pass_at_k,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 30), (2, 30), (7, 10), (188, 500), (243, 500), (500, 500)])
@@ -48,16 +58,28 @@ def test_the_interval_of_several_samples_covers_the_truth_where_pooling_them_doe
     assert pooled / trials < 0.75
 
 
-@pytest.mark.parametrize(("only_a", "only_b"), [(0.1, 0.2), (0.02, 0.12), (0.2, 0.2)])
-def test_the_paired_interval_covers_the_true_difference_in_95_of_100_simulated_comparisons(monkeypatch, only_a, only_b):
-    """200 questions, each solved by one model alone with the chances given, else by both or by none."""
-    monkeypatch.setattr(statistics, "RESAMPLES", 999)
-    rng, trials, covered = np.random.default_rng(3), 300, 0
-    for _ in range(trials):
-        differences = rng.choice([-1, 1, 0], size=200, p=[only_a, only_b, 1 - only_a - only_b])
-        low, high = bootstrap_interval(differences)
-        covered += low <= only_b - only_a <= high
-    assert 0.91 <= covered / trials <= 0.98
+@pytest.mark.parametrize(("n", "only_a", "only_b"), [(200, 0.1, 0.2), (200, 0.02, 0.12), (30, 0.2, 0.2), (24, 0, 0.97)])
+def test_the_paired_interval_covers_the_true_difference_in_95_of_100_simulated_comparisons(n, only_a, only_b):
+    """Questions solved by one model alone with the chances given, else by both or by none."""
+    draws = np.random.default_rng(3).multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=2_000)
+    found = {tuple(row): paired_estimate([-1] * row[0] + [1] * row[1] + [0] * row[2]) for row in draws.tolist()}
+    covered = np.mean([found[tuple(row)].low <= only_b - only_a <= found[tuple(row)].high for row in draws.tolist()])
+    assert 0.93 <= covered <= 0.998
+
+
+def test_the_paired_interval_is_the_normal_one_with_half_a_question_more_in_each_cell():
+    found, (a, b, n) = paired_estimate([-1] * 10 + [1] * 40 + [0] * 150), (10.5, 40.5, 202)
+    half = 1.959964 * sqrt(a + b - (b - a) ** 2 / n) / n  # Agresti and Min 2005
+    assert np.allclose((found.value, found.low, found.high), (0.15, (b - a) / n - half, (b - a) / n + half))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-4, 4).map(lambda quarters: quarters / 4), min_size=1, max_size=40))
+def test_the_paired_interval_has_width_holds_the_mean_and_stays_in_its_range(differences):
+    found = paired_estimate(differences)
+    assert -1 <= found.low <= found.value <= found.high <= 1 and found.width > 0.02
+    mirrored = paired_estimate([-d for d in differences])
+    assert np.allclose((mirrored.low, mirrored.high), (-found.high, -found.low))
 
 
 def test_bootstrap_agrees_with_the_normal_approximation_on_many_values():
@@ -140,6 +162,7 @@ def test_majority_names_the_first_sample_of_the_most_frequent_answer(answers, wi
         (lambda: wilson(0, 0), "at least one question"),
         (lambda: bootstrap_interval([]), "at least one question"),
         (lambda: mean_estimate([]), "at least one question"),
+        (lambda: paired_estimate([]), "at least one question"),
         (lambda: pass_at_k(4, 1, 5), "k must be from 1 to 4"),
         (lambda: pass_at_k(4, 1, 0), "k must be from 1 to 4"),
     ],

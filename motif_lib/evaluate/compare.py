@@ -19,7 +19,7 @@ class Comparison(Shown):
     Args:
         names: of a and b.
         accuracies: of a and b, on the shared questions.
-        difference: mean of b minus a, with the paired bootstrap interval.
+        difference: mean of b minus a, with its 95 % interval (`statistics.paired_estimate`).
         p_value: of the exact McNemar test, or with several samples a question a paired sign-flip test.
         test: name of that test.
         only_a: questions on which a scores higher.
@@ -70,7 +70,7 @@ def compare(a: Report, b: Report) -> Comparison:
     """Compare two reports question by question.
 
     One sample a question: exact McNemar test. Several: the questions' mean scores, by a sign-flip test. The interval
-    is the paired bootstrap of the difference b - a in both cases.
+    of the difference b - a is Agresti and Min's in both cases.
 
     Raises:
         ValueError: if no question stands in both, or one id names two different questions.
@@ -81,11 +81,10 @@ def compare(a: Report, b: Report) -> Comparison:
     only_a, only_b = sum(d < 0 for d in differences), sum(d > 0 for d in differences)
     single = a.samples == b.samples == 1
     p_value = statistics.mcnemar(only_a, only_b) if single else statistics.sign_flip(differences)
-    interval = statistics.bootstrap_interval(differences)
     return Comparison(
         (a.name or "a", b.name or "b"),
         (statistics.mean_estimate(scores_a), statistics.mean_estimate(scores_b)),
-        Estimate(sum(differences) / len(pairs), *interval, len(pairs)),
+        statistics.paired_estimate(differences),
         p_value,
         "exact McNemar test" if single else "sign-flip test",
         only_a,

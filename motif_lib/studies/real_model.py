@@ -18,7 +18,7 @@ from statistics import fmean
 
 from motif_lib.evaluate import Item, Report, evaluate
 from motif_lib.evaluate.note_probe import shuffled, with_note
-from motif_lib.evaluate.statistics import Estimate, bootstrap_interval, mean_estimate, sign_flip
+from motif_lib.evaluate.statistics import mean_estimate, paired_estimate, sign_flip
 from motif_lib.evaluate.store import Record, make_records, read_run, trajectory_of
 from motif_lib.files import write_text
 from motif_lib.protocol import NO_NOTE
@@ -126,7 +126,7 @@ def share(rows: Sequence[Answered], key: str) -> str:
 def gains(before: Sequence[Answered], after: Sequence[Answered]) -> Table:
     """What a training changed, question by question, in the ways that both were asked.
 
-    The interval is the paired bootstrap of the mean difference, p is of a sign-flip test.
+    The interval is that of paired differences (`statistics.paired_estimate`), p is of a sign-flip test.
     """
     rows = []
     for way in dict.fromkeys(row.way for row in after):
@@ -134,7 +134,7 @@ def gains(before: Sequence[Answered], after: Sequence[Answered]) -> Table:
         for key in ("formed", "correct", "lenient") if pairs else ():
             was, now = ([float(getattr(row, key)) for row in side] for side in zip(*pairs, strict=True))
             apart = [y - x for x, y in zip(was, now, strict=True)]
-            gain = Estimate(fmean(apart), *bootstrap_interval(apart), len(pairs))
+            gain = paired_estimate(apart)
             shares = (f"{100 * fmean(side):.1f}" for side in (was, now))
             rows.append(
                 (f"{way}, {len(pairs)} questions", NAMES[key], *shares, *gain.points, f"{sign_flip(apart):.2g}")
