@@ -7,9 +7,10 @@
 # **You will learn**
 # - to write a format reward and an answer check, and to try them on hard cases first;
 # - what the reference script's rewards pay for real replies, and why that differs from ours;
-# - how a fault in a reward becomes a habit of the model.
+# - to build the core of MOTIF: the futures of a reply, and the reward that they decide;
+# - which replies a faulty reward prefers, in an experiment of your own.
 #
-# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 45 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the four exercises and the experiment take about 85 minutes.
 #
 # On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
 # well it does nothing.
@@ -18,9 +19,6 @@
 from motif_lib.runtime import prepare
 
 prepare()
-
-# %% [markdown]
-# The embedded model writes the replies. All randomness uses one seed.
 
 # %%
 # %matplotlib inline
@@ -33,33 +31,37 @@ from motif_lib.show import colours, plots
 from motif_lib.show.tables import Table
 from motif_lib.verify import verify
 
-SEED = 3
+SEED = 3  # of all randomness
 BUDGET = load_recipe("cpu").train["max_completion_length"]  # tokens of a reply
 disable_progress_bar()  # of the weights
-model, tokenizer = load_model()
+model, tokenizer = load_model()  # motif-tiny writes the replies
 
 # %% [markdown]
 # ## 1. One real reply, two opinions
 #
-# motif-tiny answers a problem of two days. The reply follows the format that the prompt asks for, to the letter.
+# motif-tiny answers a problem of four days. The reply follows the format that the prompt asks for, to the letter.
 #
-# **Predict, then run.** Our format reward pays at most 1.5 points: 0.5 for the strict structure, 0.5 for the soft
-# one, 0.125 for each of four tags. The reference script (`motif.py` of
-# [purbeshmitra/MOTIF](https://github.com/purbeshmitra/MOTIF)) has the same parts with the same weights. How many of
-# the 1.5 points does it pay for this reply? `reference.explain` scores a reply both ways and names the causes.
+# *Predict, then run:* our format reward pays at most 1.5 points: 0.5 for the strict structure, 0.5 for the soft one,
+# 0.125 for each of four tags. The reference script (`motif.py` of
+# [purbeshmitra/MOTIF](https://github.com/purbeshmitra/MOTIF)) has the same parts with the same weights. How many of the
+# 1.5 points does it pay for this reply? `reference.explain` scores a reply both ways and names the causes.
 
 # %%
-(question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(2, 2))
+(question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(4, 4))
 greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 reply = think([question], greedy, num_rounds=1)[0].final
 assert format_reward([reply]) == [1.5]
 print(question.text, f"(gold: {question.gold})", reply, sep="\n\n")
 found = reference.explain(reply, question.gold, "ledger")
+assert sum(row.reference for row in found.rows[1:]) < 0.5
 rows = [(row.name, f"{row.ours:.3f}", f"{row.reference:.3f}", row.cause) for row in found.rows]
 total = ("sum", f"{found.ours:.3f}", f"{found.reference:.3f}", "")
 Table("One reply, two scores", ("reward", "ours", "reference", "why they differ"), [*rows, total])
 
 # %% [markdown]
+# *What came out:* less than 0.5 of the 1.5 points, all of them for the tags. Both patterns of the structure miss a
+# reply that does just what the prompt asks, and the tags lose 0.001 for every character; section 2 finds out why.
+#
 # The reply is not at fault. Train with such a reward, and you see a curve that stays at zero. Why it does is one of the
 # most frequent questions about GRPO ([unsloth 1761](https://github.com/unslothai/unsloth/issues/1761),
 # [open-r1 235](https://github.com/huggingface/open-r1/issues/235)). So write your own, and try it on hard cases
@@ -115,11 +117,12 @@ checks.check_format_reward(format_score)
 #
 # ## 2. The format, on many real replies
 #
-# Replies of round 1, sampled at temperature 1 with the budget of a round: some are complete, some are cut off. How
-# many earn each part, by our rules and by the reference's?
+# Replies of round 1, sampled at temperature 1 with the budget of a round: some are complete, some are cut off.
+#
+# *Predict, then run:* which of the three parts does the reference pay at all?
 
 # %% tags=["nbval-ignore-output"]
-questions = load_task("ledger", split="validation", size=64, seed=SEED, steps=(4, 12))
+questions = load_task("ledger", split="validation", size=64, seed=SEED, steps=(4, 18))
 sampler = LocalSampler(model, tokenizer, BUDGET)
 sampler.seed(SEED)
 replies = [completion.text for completion in sampler([messages(q.text, 1, num_rounds=3) for q in questions])]
@@ -127,10 +130,11 @@ rows = [reference.explain(reply, "", "ledger").rows[1:] for reply in replies]
 for part in zip(*rows, strict=True):
     ours, theirs = (sum(getattr(row, who) for row in part) / len(rows) for who in ("ours", "reference"))
     print(f"{part[0].name:14} mean of ours {ours:.3f}   mean of the reference {theirs:.3f}")
+assert not any(row.reference for strict, soft, _ in rows for row in (strict, soft))
 
 # %% [markdown]
-# Strict and soft pay nothing for any reply. A reward that is the same for a whole group does not change the advantage:
-# these two parts cost computing time and teach nothing.
+# *What came out:* only the tags: strict and soft pay nothing for any reply. A reward that is the same for a whole group
+# does not change the advantage: these two parts cost computing time and teach nothing.
 #
 # The cause is one flag. In a Python pattern the dot does not match a newline unless `re.DOTALL` is set. The soft
 # pattern then fails on every newline inside the tags, and the strict one wants exactly one line in each block **and** a
@@ -160,7 +164,7 @@ Table("The reference's format rewards", ("spelling", "strict", "soft", "tags", "
 # the end at `</answer>` **with a newline behind it**. Without that newline the split returns the whole reply as "what
 # comes after".
 #
-# **Predict, then run.** What does a perfect reply of 3,000 characters earn, with the newline and without?
+# *Predict, then run:* what does a perfect reply of 3,000 characters earn, with the newline and without?
 
 # %%
 frame = len(reply_text("", "5"))
@@ -177,8 +181,13 @@ ax.legend()
 ax.figure
 
 # %% [markdown]
-# *Figure 1: reward of the four tags against the length of a perfect reply.* A right answer is worth 2 points in the
-# reference. So there is a length at which a right reply earns less than a wrong short one:
+# *Figure 1: reward of the four tags against the length of a perfect reply.*
+#
+# *What came out:* with the newline 0.5, as by our rules. Without it about −2.5: the split finds no end, so all 3,000
+# characters cost 0.001 each.
+#
+# A right answer is worth 2 points in the reference. So there is a length at which a right reply earns less than a wrong
+# short one:
 
 
 # %%
@@ -191,67 +200,13 @@ turn = next(length for length in lengths if right_and_long(length) < wrong_and_s
 print(f"wrong and short: {wrong_and_short:.2f}; right, but {turn} characters long: {right_and_long(turn):.2f}")
 
 # %% [markdown]
-# What would training make of it? Among the complete replies of motif-tiny from above, all of them written as asked,
-# this is what the reference's format rewards depend on:
-
-# %% tags=["nbval-ignore-output"]
-from statistics import correlation
-
-complete = sorted((text for text in replies if format_reward([text]) == [1.5]), key=len)
-pay = [sum(part(text) for part in faulty) for text in complete]
-for i in (0, -1):
-    print(f"{len(complete[i])} characters: the reference pays {pay[i]:.3f}, ours 1.5, for {complete[i]!r}")
-trend = correlation([len(text) for text in complete], pay)
-print(f"correlation of length and pay over {len(complete)} complete replies: {trend:.2f}")
-assert trend < 0
-
-# %% [markdown]
-# On its length alone: the shorter, the better. In a group of equally right replies the advantage goes to the one that
-# thinks least.
+# What would training make of it? You will measure that in section 6.
 #
 # ## 3. The answer
 #
 # What does a reply claim? By our rule: what stands in its last complete `<answer>`, and there every box is a claim.
 #
-# ### Exercise 2: the last box
-#
-# *Difficulty 2 of 5, 10 minutes.* Fill in `last_box(text)`: the content of the last complete `\boxed{}` of a text, or
-# None. Braces may stand inside the box, other braces behind it, and the text may have been cut off.
-
-
-# %%
-def last_box(text):
-    return None  # your turn
-
-
-# %%
-checks.check_last_box(last_box)
-
-# %% [markdown]
-# <details><summary>Hint</summary>
-#
-# A regular expression cannot count. Walk through the text from the start of a box: one up for `{`, one down for `}`;
-# at zero the box ends.
-# </details>
-#
-# <details><summary>Solution</summary>
-#
-# ```python
-# def last_box(text):
-#     found, opened = None, []  # for every open brace, where the content of its box begins; None if it has no box
-#     for i, character in enumerate(text):
-#         if character == "{":
-#             opened.append(i + 1 if text.endswith(r"\boxed", 0, i) else None)
-#         elif character == "}" and opened:
-#             start = opened.pop()
-#             found = found if start is None else text[start:i]
-#     return found
-# ```
-#
-# `motif_lib.verify.extract.boxes` works this way, and also reads `\fbox`, escaped braces and boxes in boxes.
-# </details>
-#
-# ### Exercise 3: is it right?
+# ### Exercise 2: is it right?
 #
 # *Difficulty 3 of 5, 20 minutes.* Fill in `is_correct(reply, gold)` for questions whose answer is a number: True if
 # the last `<answer>` claims the gold number and nothing else. `read_answer(reply)` gives the text of the last complete
@@ -305,8 +260,10 @@ checks.check_is_correct(is_correct)
 # ## 4. More faults, live
 #
 # The reference looks for characters: 2 points if `\boxed{gold}` occurs in the answer text, 1 if anywhere else, 0 if
-# not. On AIME it only looks for the digits of the gold in the whole reply. **Predict** what it pays for each of
-# these:
+# not. On AIME it only looks for the digits of the gold in the whole reply.
+#
+# *Predict, then run:* which of these nine replies does it pay too little, and which too much? The second cell gives the
+# points for the answer alone.
 
 # %%
 box = r"\boxed{%s}"
@@ -322,24 +279,26 @@ cases = {
     "AIME: a padded gold": (reply_text("x", box % 25), "025", "aime2024"),
 }
 
-# %% [markdown]
-# The table gives the points for the answer alone.
-
 # %%
 answers = {name: reference.explain(*case).rows[0] for name, case in cases.items()}
 rows = [(name, f"{row.ours:.0f}", f"{row.reference:.0f}", row.cause) for name, row in answers.items()]
+assert [row.ours > row.reference for row in answers.values()] == [True] * 4 + [False] * 4 + [True]
 assert all(row.ours != row.reference for row in answers.values())
 Table("Points for the answer", ("reply", "ours", "reference", "why they differ"), rows)
 
 # %% [markdown]
+# *What came out:* all nine go wrong. The first four and the last are right answers in another spelling, and it pays too
+# little for them; the other four contain the right characters without claiming them, and it pays too much.
+#
 # The comma does occur: 79 of the 7,473 training answers of GSM8K and 14 of its 1,319 test answers have one (counted
 # in `openai/gsm8k`, main). `load_task("gsm8k")` drops it from the gold.
 #
-# How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 8 days. A reply
-# is full of intermediate totals, and one of them may be the gold by chance.
+# How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 18 days. A reply
+# is full of intermediate totals, and one of them may be the gold by chance: where more replies are paid than are right,
+# the digits stood there and nobody claimed them.
 
 # %%
-questions = load_task("ledger", split="validation", size=60, seed=SEED, steps=(4, 8))
+questions = load_task("ledger", split="validation", size=60, seed=SEED, steps=(4, 18))
 finals = [trajectory.final for trajectory in think(questions, greedy, num_rounds=3)]
 right = [bool(verify(reply, q.gold, "ledger").correct) for reply, q in zip(finals, questions)]
 paid = [bool(reference.faulty_aime(reply, q.gold)) for reply, q in zip(finals, questions)]
@@ -352,7 +311,7 @@ assert sum(paid) >= sum(right)
 #
 # Training searches for replies that are paid. Here is one that needs no arithmetic at all: it boxes every number.
 #
-# **Predict, then run.** What is its mean reward over 200 problems, by the reference and by ours?
+# *Predict, then run:* what is its mean reward over 200 problems, by the reference and by ours?
 
 # %%
 hedge = reply_text("all of them", " ".join(box % n for n in range(100)))
@@ -363,19 +322,190 @@ print(f"The hedge earns {theirs} points of 2 from the reference, and {ours} from
 assert (theirs, ours) == (2.0, 0.0)
 
 # %% [markdown]
-# ### Neither right nor wrong
+# *What came out:* all of it, 2.0, against 0.0. Every gold has two digits, so one of the hundred boxes holds it, and a
+# search finds it. Our rule reads a claim, and a hundred different claims are none.
 #
-# Some pairs cannot be graded, because the gold is unreadable. A 0 would call the reply wrong. Our verdict is None, and
-# TRL leaves a reply out of its group if all its rewards are None.
+# ## 5. The core of MOTIF: what is a note worth?
+#
+# So far a reward has read one reply. MOTIF trains the reply of round 1, on a problem that takes three rounds, and
+# there is nothing to grade in it: its `<answer>` holds a note, say `47 after day six`. Is that a good note? Let the
+# model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k times.
+#
+# Each try is a **future** of the reply: a copy of the trajectory that goes on to round n with draws of its own. A right
+# final answer counts 2 points and a wrong one 0, as in the reference code, and
+#
+# reward of the reply = mean outcome of its k futures.
+#
+# By hand, with k = 4: if three futures end right, the reward is (2 + 2 + 0 + 2) / 4 = 1.5; if one does, 0.5. This
+# reward does not read the note. It pays for what the note makes possible.
+#
+# ### Exercise 3: the futures of a reply
+#
+# *Difficulty 3 of 5, 25 minutes.* Fill in `my_branch(begun, sampler, k, n)`. `begun` is a list of trajectories that
+# have written their reply of round 1 (or more). For each of them it gives a list of its k futures. A future is the
+# whole trajectory, from the begun replies to that of round n, and the sampler is asked for every future anew.
+#
+# `advance(trajectories, sampler, n)` gives the trajectories one round longer: it shows the sampler each question with
+# the last note, and adds the reply. It changes nothing that you give it. `trajectory.replies` are the replies so far.
+
 
 # %%
-for gold in ("5", "6", "unknown"):
-    verdict = verify(reply_text("x", box % 5), gold)
-    print(f"gold {gold!r}: correct={verdict.correct}, because: {verdict.reason}")
-assert verify(box % 5, "unknown").correct is None
+from motif_lib.rounds import advance  # one more round for each trajectory of a list
+
+
+def my_branch(begun, sampler, k, n):
+    return None  # your turn
+
+
+# %%
+checks.check_branch(my_branch)
 
 # %% [markdown]
-# ## 5. Reward lab
+# <details><summary>Hint</summary>
+#
+# First make the copies, k of each side by side: `[trajectory for trajectory in begun for _ in range(k)]`. Then go on
+# while they have fewer than n replies. At the end cut the long list into pieces of k.
+# </details>
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# from motif_lib.rounds import advance
+#
+#
+# def my_branch(begun, sampler, k, n):
+#     futures = [trajectory for trajectory in begun for _ in range(k)]
+#     while len(futures[0].replies) < n:
+#         futures = advance(futures, sampler, n)
+#     return [futures[i : i + k] for i in range(0, len(futures), k)]
+# ```
+# </details>
+#
+# <details><summary>The same in the library: motif_lib.branch</summary>
+#
+# `roll_out` is your loop over the rounds. What has ended already, by a `stop` rule, is not copied.
+#
+# ```python
+# source: motif_lib.rounds.branch
+# ```
+# </details>
+#
+# ### Exercise 4: the reward of MOTIF
+#
+# *Difficulty 2 of 5, 10 minutes.* Fill in `my_rewards(begun, sampler, k, n)`: for each begun trajectory the mean
+# outcome of its own k futures. `outcomes_of(futures)` grades the final replies of a list of futures: 2.0 for a right
+# one, 0.0 for a wrong one, and None if the gold answer cannot be read, which is neither right nor wrong. Leave None out
+# of the mean. If nothing is left, the reward is None, and TRL leaves the reply out of its group.
+
+
+# %%
+from motif_lib import branch  # the library's twin of my_branch
+from motif_lib.rewards.future import outcomes_of
+
+
+def my_rewards(begun, sampler, k, n):
+    return None  # your turn
+
+
+# %%
+checks.check_future_reward(my_rewards)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `branch(begun, sampler, k, n)` gives one list of futures for each begun trajectory: grade each list by itself. Filter
+# out None before you take the mean. What is the reward if nothing is left?
+# </details>
+#
+# <details><summary>Solution: with the library's own mean</summary>
+#
+# ```python
+# from statistics import fmean
+#
+# from motif_lib import branch
+# from motif_lib.rewards.future import outcomes_of
+#
+#
+# source: motif_lib.rewards.future.mean_outcome
+#
+#
+# def my_rewards(begun, sampler, k, n):
+#     return [mean_outcome(outcomes_of(futures)) for futures in branch(begun, sampler, k, n)]
+# ```
+# </details>
+#
+# ## 6. An experiment: break the reward
+#
+# Training makes more likely what is paid best in a group. So a reward can be tried before any training: let motif-tiny
+# write eight replies of round 1 to problems that no single window can hold, and look at the replies that a reward likes
+# best. `judge` is your two functions in one: it gives the futures of each reply and their mean outcome.
+
+# %% tags=["nbval-ignore-output"]
+from motif_lib.records import Trajectory
+from motif_lib.rewards.future import judge
+
+m, k, n = 8, 4, 3
+questions = load_task("ledger", split="validation", size=8, seed=SEED, steps=(13, 18))
+begun = advance([Trajectory(q, ()) for q in questions for _ in range(m)], sampler, n)
+rewards = [trace.reward for trace in judge(begun, sampler, k, n)]  # one for each reply, m a question
+print(f"replies to the first question, of {questions[0].length} days:")
+first = [start.replies[0] for start in begun]
+for reply, reward in zip(first[:m], rewards):
+    print(f"reward {reward:.1f}   note {reply.carried!r}")
+
+# %% [markdown]
+# A good note is true, and it is far along. Because Ledger problems can be solved by a program, both can be measured:
+# count the days of work that a note hands on, 0 if it is false or says no day. A group in which all replies are paid
+# the same likes none best, and is left out.
+#
+# *Predict, then run:* this is your hypothesis. Compare three rewards: that of MOTIF, the reference's rewards for
+# format, and one that you break yourself, `mine`; as it stands it pays for brevity. For each write down: will the reply
+# that it likes best hand on more days than the average reply, or fewer? Will it be longer or shorter? Then run, change
+# `mine`, and run again: a reward for the number of digits, for the words `after day`, for whatever you would have
+# trusted.
+
+
+# %% tags=["nbval-ignore-output"]
+from motif_lib.tasks.ledger import Ledger, note
+
+
+def mine(reply):
+    return -len(reply.text)  # break it: any number that you compute from reply.text or from its note, reply.carried
+
+
+def days_handed_on(start):
+    problem, carried = Ledger.read(start.question.text), start.replies[0].carried
+    return next((day for day in range(1, problem.days + 1) if note(problem, day) == carried), 0)
+
+
+pay = {"MOTIF: mean outcome of the futures": rewards}
+pay["the reference's format"] = [sum(part(reply.text) for part in faulty) for reply in first]
+pay["mine"] = [mine(reply) for reply in first]
+
+# %% tags=["nbval-ignore-output"]
+from statistics import fmean
+
+groups = [range(i, i + m) for i in range(0, len(first), m)]
+best = {"no reward: all replies": range(len(first))}
+for name, paid in pay.items():
+    heard = [group for group in groups if len({paid[i] for i in group}) > 1]
+    best[name] = [i for group in heard for i in group if paid[i] == max(paid[j] for j in group)]
+days = {name: fmean(days_handed_on(begun[i]) for i in chosen) for name, chosen in best.items() if chosen}
+rows = [(name, f"{days[name]:.1f}", f"{fmean(len(first[i].text) for i in best[name]):.0f}") for name in days]
+average, motif, reference_format, *_ = days.values()
+assert motif > average > reference_format
+Table("The replies that a reward likes best", ("reward", "days handed on", "characters"), rows)
+
+# %% [markdown]
+# *What came out:* MOTIF likes replies that hand on far more days than the average one, mostly the six that a round can
+# do: only from there do futures reach the end. It has read none of these notes. One lucky future can still lift a poor
+# note; notebook 04 measures that noise. The reference's format likes the replies that stop after a day or less, as
+# brevity does: its penalty counts characters, and work is made of characters. Same model, same replies; trained with
+# this reward, it would learn to do less.
+#
+# **Your conclusion**, in one sentence: what did you expect, what was the number, and would you train with this reward?
+#
+# ## 7. Reward lab
 #
 # Paste any reply. Both scores and the cause of each difference follow when you leave the field. Begin with these:
 # delete the second line of the reasoning; add a newline at the end; write `5.0`; write a second box; remove
@@ -393,9 +523,12 @@ lab
 #
 # - A perfect reply earned only part of the reference's format points, because a dot does not match a newline; two of
 #   the three parts were the same for every real reply, and so taught nothing.
-# - The third part was a length penalty that nobody had written down. It can outweigh a right answer.
+# - The third part was a length penalty that nobody had written down. It can outweigh a right answer, and in a group it
+#   prefers the reply that has done less.
 # - Looking for characters loses right answers in another spelling and pays wrong ones that contain the digits. A
 #   reply that boxes everything earns everything.
+# - The reward of MOTIF is the mean outcome of k futures of a reply: `branch`, then a mean. It reads no note; it finds
+#   out what the note is worth.
 # - A check is only as good as the cases it was tried on. Ours is tried on several hundred in `tests/test_verify.py`,
 #   and it is not perfect either: if you find a reply that it grades wrongly, add the case.
 #

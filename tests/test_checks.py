@@ -8,6 +8,7 @@ from pkgutil import iter_modules
 
 import pytest
 import torch
+import wrong_with_futures as futures
 import wrong_with_numbers as numbers
 import wrong_with_text as text
 from notebook_solutions import card_and_stub, solution, solution_code
@@ -18,9 +19,10 @@ from motif_lib.checks.base import SHOWN, same, shown
 from motif_lib.classroom.solutions import with_bodies
 from motif_lib.grpo import group_advantages
 from motif_lib.rewards.format import format_reward
+from motif_lib.rewards.future import judge
+from motif_lib.rounds import branch
 from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.verify import verify
-from motif_lib.verify.extract import boxes
 
 # check, notebook of its folded solution, function to write, wrong answers
 TABLE = [
@@ -31,10 +33,11 @@ TABLE = [
     (rounds.check_my_think, "02", "my_think", text.LOOPS),
     (rounds.check_keep_note, "02", "keep_note", text.NOTES),
     (rewards.check_format_reward, "03", "format_score", text.FORMATS),
-    (rewards.check_last_box, "03", "last_box", text.LAST_BOXES),
     (rewards.check_is_correct, "03", "is_correct", text.CORRECT),
-    (advantage.check_future_reward, "04", "my_rewards", numbers.FUTURES),
+    (rewards.check_branch, "03", "my_branch", futures.BRANCHES),
+    (rewards.check_future_reward, "03", "my_rewards", futures.FUTURES),
     (advantage.check_group_advantages, "04", "my_advantages", numbers.ADVANTAGES),
+    (advantage.check_logprobs, "04", "my_logprobs", numbers.LOGPROBS),
     (advantage.check_clipped_loss, "04", "my_loss", numbers.LOSSES),
     (training.check_groups_without_signal, "05", "groups_without_signal", numbers.GROUPS),
     (training.check_smoothed, "05", "my_smoothed", numbers.CURVES),
@@ -43,13 +46,15 @@ TABLE = [
     (beyond.check_salvage, "07", "salvage", text.SALVAGES),
     (beyond.check_tokens_saved, "07", "tokens_saved", text.SAVINGS),
 ]
-# as good as the folded solution: any small eps, any kind of array, the formula instead of scipy
+# as good as the folded solution: any small eps, any kind of array, the formula instead of scipy, the library's own
 ALSO_RIGHT = [
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-8).numpy()),
     (evaluation.check_interval, numbers.wilson_by_hand),
     (rewards.check_format_reward, lambda text: format_reward([text], strict_weight=0.0)[0]),
-    (rewards.check_last_box, lambda text: (boxes(text) or [None])[-1]),
+    (rewards.check_branch, branch),
+    (rewards.check_branch, futures.one_by_one),
+    (rewards.check_future_reward, lambda *given: [trace.reward for trace in judge(*given)]),
     (rewards.check_is_correct, lambda reply, gold: verify(reply, gold).correct),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from statistics import fmean, median
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,11 +11,14 @@ from hypothesis import strategies as st
 from notebook_solutions import solution
 from scipy.stats import binomtest
 from test_checks import TABLE
-from wrong_with_numbers import groups, table, wilson_by_hand
+from wrong_with_futures import chunks
+from wrong_with_numbers import before, groups, table, wilson_by_hand
 from wrong_with_text import saving, tags_once
 
 from motif_lib.checks import advantage, beyond, context, evaluation, rewards, rounds, start, training
 from motif_lib.protocol import NO_NOTE, messages, read_answer
+from motif_lib.rewards.future import outcomes_of
+from motif_lib.rounds import branch, roll_out
 
 few = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 digit = st.integers(-2, 2)
@@ -146,6 +150,40 @@ def test_group_advantages(scale, correction, eps):
 
 
 @few
+@given(copies=digit, rounds=digit, rows=st.booleans(), at=st.integers(1, 3))
+@example(0, 0, True, 1)
+def test_branch(copies, rounds, rows, at):
+    def formula(begun, sampler, k, n):
+        stems = roll_out(begun, sampler, n, until=[at] * len(begun))  # what the futures share
+        starts = [t for t in stems for _ in range(k + copies)] if rows else stems * (k + copies)
+        return chunks(roll_out(starts, sampler, max(1, n + rounds)), max(1, k + copies))
+
+    agree(rewards.check_branch(formula), (copies, rounds, rows, at) == (0, 0, True, 1))
+
+
+@few
+@given(of=st.sampled_from([fmean, sum, max, min, median, lambda row: row[-1]]), k=digit, n=digit, factor=percent)
+@example(fmean, 0, 0, 1.0)
+def test_future_reward(of, k, n, factor):
+    def formula(begun, sampler, K, N):
+        rows = map(outcomes_of, branch(begun, sampler, max(1, K + k), max(1, N + n)))
+        return [None if None in row else factor * of(row) for row in rows]
+
+    agree(rewards.check_future_reward(formula), (of, k, n, factor) == (fmean, 0, 0, 1.0))
+
+
+@few
+@given(shift=digit, dim=st.sampled_from([-1, 1]), scale=st.sampled_from([1.0, 0.5]), log=st.booleans())
+@example(0, -1, 1.0, True)
+def test_logprobs(shift, dim, scale, log):
+    def formula(logits, tokens):
+        values = (scale * logits).log_softmax(dim) if log else (scale * logits).softmax(dim)
+        return before(values.roll(shift, dims=1), tokens).gather(-1, tokens[:, :, None]).squeeze(-1)
+
+    agree(advantage.check_logprobs(formula), (shift, dim, scale, log) == (0, -1, 1.0, True))
+
+
+@few
 @given(low=percent, high=percent, tokens=st.booleans())
 @example(0.8, 0.2, True)
 def test_clipped_loss(low, high, tokens):
@@ -181,15 +219,6 @@ def test_format_patterns(inside, between, flags, look):
     whole = re.compile(f"<reasoning>{inside}</reasoning>{between}<answer>{inside}</answer>", flags)
     result = rewards.check_format_reward(lambda text: 0.5 * bool(getattr(whole, look)(text)) + 0.125 * tags_once(text))
     agree(result, {inside, between} <= {".*", ".*?"} and flags == re.DOTALL and look == "search")
-
-
-@pytest.mark.parametrize("depth", range(4))
-def test_a_pattern_for_braces_of_some_depth_is_not_a_last_box(depth):
-    content = "[^{}]*"
-    for _ in range(depth):
-        content = rf"(?:[^{{}}]|\{{{content}\}})*"
-    result = rewards.check_last_box(lambda text: (re.findall(rf"\\boxed\{{({content})\}}", text) or [None])[-1])
-    agree(result, right=False)
 
 
 @few

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from scipy.stats import beta, binomtest, chi2, fisher_exact
 
-from motif_lib.grpo import clipped_loss, group_advantages
+from motif_lib.grpo import clipped_loss, group_advantages, token_logprobs
 
 # --- 00: replies that one question costs
 
@@ -64,25 +64,8 @@ CACHES = [
     ("no token", lambda c, t, b: cache(c, max(1, t), b)),
 ]
 
-# --- 04: rewards from outcomes, advantages from rewards, the loss from advantages
+# --- 04: advantages from rewards, log-probabilities from logits, the loss from both
 
-
-def graded(row):
-    return [outcome for outcome in row if outcome is not None]
-
-
-FUTURES = [
-    ("the sum", lambda outcomes: [sum(row) for row in outcomes]),
-    ("the best outcome", lambda outcomes: [max(row) for row in outcomes]),
-    ("no factor on top", lambda outcomes: [2 * fmean(row) for row in outcomes]),
-    ("share of right answers", lambda outcomes: [fmean(value == 2.0 for value in row) for row in outcomes]),
-    ("one reward for each reply", lambda outcomes: fmean(value for row in outcomes for value in row)),
-    ("need not be 4", lambda outcomes: [sum(row) / 4 for row in outcomes]),
-    ("None is not a wrong answer", lambda outcomes: [fmean(row) for row in outcomes]),
-    ("None is not a wrong answer", lambda outcomes: [fmean(value or 0.0 for value in row) for row in outcomes]),
-    ("the reward is None", lambda outcomes: [fmean(graded(row) or [0.0]) for row in outcomes]),
-    ("the reward is None", lambda outcomes: [fmean(graded(row)) for row in outcomes]),
-]
 ADVANTAGES = [
     ("divides by m", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True, correction=0)),
     ("not divided by the spread", lambda r: group_advantages(r, scale=False)),
@@ -92,6 +75,33 @@ ADVANTAGES = [
     ("its own mean", lambda r: (r - r.mean()) / r.std()),
     ("small eps", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True)),
 ]
+
+
+LOGPROBS = [
+    ("one position earlier", lambda logits, tokens: token_logprobs(logits[:, -tokens.shape[1] :], tokens)),
+    ("shifted twice", lambda logits, tokens: token_logprobs(logits[:, -tokens.shape[1] - 2 : -2], tokens)),
+    ("log-probabilities yet", lambda logits, tokens: gathered(before(logits, tokens), tokens)),
+    ("log-probabilities yet", lambda logits, tokens: gathered(logits[:, -tokens.shape[1] :], tokens)),
+    ("take its logarithm", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).exp()),
+    ("take its logarithm", lambda logits, tokens: token_logprobs(logits[:, -tokens.shape[1] :], tokens).exp()),
+    ("the last dimension", lambda logits, tokens: gathered(before(logits.log_softmax(dim=1), tokens), tokens)),
+    ("the likeliest token", lambda logits, tokens: before(logits, tokens).log_softmax(dim=-1).max(dim=-1).values),
+    ("not for each reply", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).sum(dim=1)),
+    ("not for each reply", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).mean(dim=1)),
+    ("one position before, at this token", lambda logits, tokens: -token_logprobs(before(logits, tokens), tokens)),
+    ("logits[:, P - 1 : -1]", lambda logits, tokens: token_logprobs(logits[:, 4:-1], tokens)[:, : tokens.shape[1] + 9]),
+    ("any length", lambda logits, tokens: token_logprobs(logits[:, 1:3], tokens)),
+    ("its own tokens", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens[:1].expand_as(tokens))),
+]
+
+
+def before(logits, tokens):
+    """(N, T, V): the logits that predict the tokens of the reply."""
+    return logits[:, -tokens.shape[1] - 1 : -1]
+
+
+def gathered(values, tokens):
+    return values.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
 
 def weighted(new, old, a):

@@ -185,39 +185,6 @@ FORMATS = [
 ]
 
 
-def found(pattern, index=-1):
-    return lambda text: (re.findall(pattern, text) or [None])[index]
-
-
-def up_to_an_open_box(text):
-    """It stops at the first box that was never closed."""
-    last = None
-    for start in (hit.end() for hit in re.finditer(r"\\boxed\{", text)):
-        depth, end = 1, start
-        while depth and end < len(text):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-        if depth:
-            break
-        last = text[start : end - 1]
-    return last
-
-
-LAST_BOXES = [
-    ("between the braces", lambda text: text.partition(r"\boxed")[2]),
-    ("the first box", found(r"\\boxed\{(.*?)\}", 0)),
-    ("greedy", found(r"\\boxed\{(.*)\}")),
-    ("count the braces that are open", found(r"\\boxed\{(.*?)\}")),
-    ("last brace of the text", lambda text: text[text.rindex(r"\boxed{") + 7 : text.rindex("}")]),
-    ("give None", lambda text: boxes(text)[-1]),
-    ("give None", lambda text: (boxes(text) or [""])[-1]),
-    ("never closed", lambda text: (boxes(text + "}") or [None])[-1]),
-    ("to any depth", found(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")),
-    ("go on looking", up_to_an_open_box),
-    ("is a backspace", found("\\boxed{(.*?)}".replace("\\b", "\b"))),
-]
-
-
 def number(text):
     return float(text.replace(",", ""))
 

@@ -1,57 +1,18 @@
-"""Checks of notebook 04: rewards from outcomes, group advantages, the clipped loss.
+"""Checks of notebook 04: group advantages, the log-probabilities of a reply, the clipped loss.
 
-The library's own are `rewards.future.mean_outcome`, `grpo.group_advantages` and `grpo.clipped_loss`.
+The library's own are `grpo.group_advantages`, `grpo.token_logprobs` and `grpo.clipped_loss`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from motif_lib.checks.base import Case, Result, named, run
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Outcomes = Sequence[Sequence[float | None]]
-
-
-def check_future_reward(function: Callable[[Outcomes], Sequence[float | None]]) -> Result:
-    """`function(outcomes) -> rewards`: k outcomes of each of m replies -> m rewards, the mean of what was graded."""
-    mean = named(
-        [
-            ([6.0, 0.0], "this is the sum of the outcomes: it grows with k; take the mean"),
-            ([3.0, 0.0], "an outcome is 2 or 0 already, the points of a right or wrong answer: no factor on top"),
-            ([0.75, 0.0], "this is the share of right answers: an outcome is points, 2 or 0; take their mean"),
-            (
-                [2.0, 0.0],
-                "this is the best outcome: what counts is how often the futures succeed, not whether one does",
-            ),
-            (0.75, "one reward for each reply, not one for the whole group"),
-        ],
-        "the reward of a reply is the mean of its k outcomes",
-    )
-    return run(
-        "my_rewards",
-        function,
-        [
-            Case(mean, lambda f: f([[2.0, 2.0, 0.0, 2.0], [0.0, 0.0, 0.0, 0.0]]), [1.5, 0.0]),
-            Case("divide by the number of trajectories, which need not be 4", lambda f: f([[2.0, 2.0, 0.0]]), [4 / 3]),
-            Case(
-                "None is not a wrong answer, it could not be graded: leave it out of the mean",
-                lambda f: f([[2.0, None, 0.0, 2.0]]),
-                [4 / 3],
-                broken="None is not a wrong answer: leave it out before you take the mean",
-            ),
-            Case(
-                "no outcome could be graded: nobody knows how good the reply is, the reward is None",
-                lambda f: f([[None, None], [2.0, 2.0]]),
-                [None, 2.0],
-                broken="where no outcome could be graded the reward is None",
-            ),
-        ],
-    )
 
 
 def check_group_advantages(function: Callable[[Tensor], Tensor]) -> Result:
@@ -83,6 +44,61 @@ def check_group_advantages(function: Callable[[Tensor], Tensor]) -> Result:
                 [[1.5, -0.5, -0.5, -0.5], [-0.87, -0.87, 0.87, 0.87]],
             ),
             Case(flat, lambda f: rounded(f, [[2.0, 2, 2]]), [[0.0, 0.0, 0.0]]),
+        ],
+    )
+
+
+def check_logprobs(function: Callable[[Tensor, Tensor], Tensor]) -> Result:
+    """`function(logits, tokens) -> logp`: logits (N, P + T, V) of prompt and reply, tokens and logp (N, T)."""
+    import torch
+
+    logits = torch.tensor([[[0, 1, 3], [2, 0, 1], [1, 4, 0], [0, 2, 5.0]]]) + 7  # P = 2, T = 2, V = 3
+    tokens = torch.tensor([[2, 0]])
+    table = logits.log_softmax(dim=-1)[0]
+
+    def picked(values: Tensor, positions: list[int]) -> list[list[float]]:
+        """Of each position the value at the token of the reply."""
+        return [[float(values[at, token]) for at, token in zip(positions, tokens[0])]]
+
+    wanted = picked(table, [1, 2])
+    column = logits.softmax(dim=1).log()[0]  # over the positions
+    known = [
+        (picked(table, [2, 3]), "the logits at a position predict the next token: take those one position earlier"),
+        (picked(table, [0, 1]), "shifted twice: the token at position t is predicted at t - 1"),
+        (picked(logits[0], [1, 2]), "these are logits, not log-probabilities yet: log_softmax over the vocabulary"),
+        (picked(logits[0], [2, 3]), "these are logits, not log-probabilities yet: log_softmax over the vocabulary"),
+        (picked(table.exp(), [1, 2]), "this is the probability: take its logarithm, log_softmax"),
+        (picked(table.exp(), [2, 3]), "this is the probability: take its logarithm, log_softmax"),
+        (picked(column, [1, 2]), "the softmax runs over the vocabulary, the last dimension: dim=-1"),
+        (
+            [[float(value) for value in table[1:3].max(dim=-1).values]],
+            "this is the likeliest token: gather the reply's",
+        ),
+        ([sum(wanted[0])], "one number for each token, not for each reply: the loss weighs and masks tokens"),
+        ([sum(wanted[0]) / 2], "one number for each token, not for each reply: the loss weighs and masks tokens"),
+    ]
+    return run(
+        "my_logprobs",
+        function,
+        [
+            Case(
+                named(
+                    known, "for each token of the reply log_softmax of the logits one position before, at this token"
+                ),
+                lambda f: f(logits, tokens),
+                wanted,
+                broken="the logits of the reply are logits[:, P - 1 : -1], with P = logits.shape[1] - T",
+            ),
+            Case(
+                "the prompt may have any length: P = logits.shape[1] - tokens.shape[1]",
+                lambda f: [f(logits[:, 1:], tokens), f(logits, tokens[:, 1:])],
+                [wanted, [[float(table[2, 0])]]],
+            ),
+            Case(
+                "each row has its own tokens: gather along the vocabulary",
+                lambda f: f(logits.expand(2, -1, -1), torch.tensor([[2, 0], [1, 1]])),
+                [wanted[0], [float(table[1, 1]), float(table[2, 1])]],
+            ),
         ],
     )
 

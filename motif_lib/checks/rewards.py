@@ -1,6 +1,6 @@
-r"""Checks of notebook 03: a format reward, the last box, is the answer right?
+r"""Checks of notebook 03: a format reward, is the answer right, and from `futures` the core of MOTIF.
 
-The library's own are `rewards.format.format_reward`, `verify.extract.boxes` and `verify.verify`.
+The library's own are `rewards.format.format_reward` and `verify.verify`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
+from motif_lib.checks.futures import check_branch, check_future_reward
 from motif_lib.protocol import REPLY_TAGS, reply_text
 
+__all__ = ["check_branch", "check_format_reward", "check_future_reward", "check_is_correct"]
 PERFECT = reply_text("one\ntwo", r"\boxed{5}")
 
 
@@ -81,49 +83,6 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
             Case("a block that was never closed is no block", lambda f: f("<reasoning>a</reasoning><answer>b"), 0.375),
             Case("nor is a reasoning that was never closed", lambda f: f("<reasoning>a<answer>b</answer>"), 0.375),
             Case("an empty text earns nothing", lambda f: f(""), 0.0),
-        ],
-    )
-
-
-def check_last_box(function: Callable[[str], str | None]) -> Result:
-    r"""`function(text) -> str | None`: the content of the last complete `\boxed{}`."""
-
-    raw = r"""in a pattern write r"\\boxed\{": without the r, "\b" is a backspace"""
-    nested = r"\frac{\sqrt{x^{2_{3}}}}{2}"
-
-    def last(got: object) -> str:
-        if got == "3":
-            return "this is the first box, the last one is the answer"
-        if isinstance(got, str) and got.startswith("3}"):
-            return "a greedy .* runs from the first box to the last brace"
-        return "of two boxes the last one is the answer"
-
-    none = "a text without a box has no last box: give None"
-    return run(
-        "last_box",
-        function,
-        [
-            Case("give what stands between the braces of the box", lambda f: f(r"So it is \boxed{5}."), "5", raw),
-            Case(last, lambda f: f(r"First \boxed{3}, then \boxed{5}."), "5"),
-            Case(
-                "the first closing brace need not be the box's own: count the braces that are open",
-                lambda f: f(r"\boxed{\frac{1}{2}}"),
-                r"\frac{1}{2}",
-            ),
-            Case("braces may stand in braces, to any depth: count them", lambda f: f(rf"\boxed{{{nested}}}"), nested),
-            Case("the last brace of the text need not be the box's own", lambda f: f(r"\boxed{7} for {x}"), "7"),
-            Case(none, lambda f: f("no box here"), None, none),
-            Case(
-                "a box that was never closed was cut off: the last complete one counts",
-                lambda f: f(r"\boxed{4} or \boxed{5"),
-                "4",
-                broken="a box may never be closed",
-            ),
-            Case(
-                "after a box that was never closed a complete one may follow: go on looking",
-                lambda f: f(r"\boxed{4 or \boxed{5}"),
-                "5",
-            ),
         ],
     )
 

@@ -39,7 +39,7 @@ class Grade:
 
     Args:
         notebook: the path as it was given.
-        exercise: the check, such as `last_box`.
+        exercise: the check, such as `is_correct`.
         status: ok, not quite, not yet, missing, timed out or not graded.
         message: what the check said.
         run: how the notebook itself ran: `ran`, or what went wrong first.
