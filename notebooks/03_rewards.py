@@ -122,7 +122,7 @@ checks.check_format_reward(format_score)
 # *Predict, then run:* which of the three parts does the reference pay at all?
 
 # %% tags=["nbval-ignore-output"]
-questions = load_task("ledger", split="validation", size=64, seed=SEED, steps=(4, 18))
+questions = load_task("ledger", split="validation", size=64, seed=SEED, steps=(4, 12))
 sampler = LocalSampler(model, tokenizer, BUDGET)
 sampler.seed(SEED)
 replies = [completion.text for completion in sampler([messages(q.text, 1, num_rounds=3) for q in questions])]
@@ -293,12 +293,12 @@ Table("Points for the answer", ("reply", "ours", "reference", "why they differ")
 # The comma does occur: 79 of the 7,473 training answers of GSM8K and 14 of its 1,319 test answers have one (counted
 # in `openai/gsm8k`, main). `load_task("gsm8k")` drops it from the gold.
 #
-# How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 18 days. A reply
+# How often does looking for digits go wrong? Here are final replies of motif-tiny to problems of 4 to 8 days. A reply
 # is full of intermediate totals, and one of them may be the gold by chance: where more replies are paid than are right,
 # the digits stood there and nobody claimed them.
 
 # %%
-questions = load_task("ledger", split="validation", size=60, seed=SEED, steps=(4, 18))
+questions = load_task("ledger", split="validation", size=60, seed=SEED, steps=(4, 8))
 finals = [trajectory.final for trajectory in think(questions, greedy, num_rounds=3)]
 right = [bool(verify(reply, q.gold, "ledger").correct) for reply, q in zip(finals, questions)]
 paid = [bool(reference.faulty_aime(reply, q.gold)) for reply, q in zip(finals, questions)]
@@ -328,7 +328,7 @@ assert (theirs, ours) == (2.0, 0.0)
 # ## 5. The core of MOTIF: what is a note worth?
 #
 # So far a reward has read one reply. MOTIF trains the reply of round 1, on a problem that takes three rounds, and
-# there is nothing to grade in it: its `<answer>` holds a note, say `47 after day six`. Is that a good note? Let the
+# there is nothing to grade in it: its `<answer>` holds a note, say `47 after day four`. Is that a good note? Let the
 # model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k times.
 #
 # Each try is a **future** of the reply: a copy of the trajectory that goes on to round n with draws of its own. A right
@@ -438,17 +438,20 @@ checks.check_future_reward(my_rewards)
 #
 # Training makes more likely what is paid best in a group. So a reward can be tried before any training: let motif-tiny
 # write eight replies of round 1 to problems that no single window can hold, and look at the replies that a reward likes
-# best. `judge` is your two functions in one: it gives the futures of each reply and their mean outcome.
+# best. `judge` is your two functions in one: the futures of each reply, and their mean outcome. The cell prints those
+# of the replies to the first question.
 
 # %% tags=["nbval-ignore-output"]
+from motif_lib.carry import fitting, progress_note
 from motif_lib.records import Trajectory
 from motif_lib.rewards.future import judge
+from motif_lib.rounds import check_room
 
 m, k, n = 8, 4, 3
-questions = load_task("ledger", split="validation", size=8, seed=SEED, steps=(13, 18))
-begun = advance([Trajectory(q, ()) for q in questions for _ in range(m)], sampler, n)
-rewards = [trace.reward for trace in judge(begun, sampler, k, n)]  # one for each reply, m a question
-print(f"replies to the first question, of {questions[0].length} days:")
+questions = load_task("ledger", split="validation", size=8, seed=SEED, steps=(9, 12))
+carry = fitting(progress_note, sampler, check_room(questions, sampler, n))  # cuts a note that fills the window
+begun = advance([Trajectory(q, ()) for q in questions for _ in range(m)], sampler, n, carry)
+rewards = [trace.reward for trace in judge(begun, sampler, k, n, carry)]  # one for each reply, m a question
 first = [start.replies[0] for start in begun]
 for reply, reward in zip(first[:m], rewards):
     print(f"reward {reward:.1f}   note {reply.carried!r}")
@@ -497,7 +500,7 @@ assert motif > average > reference_format
 Table("The replies that a reward likes best", ("reward", "days handed on", "characters"), rows)
 
 # %% [markdown]
-# *What came out:* MOTIF likes replies that hand on far more days than the average one, mostly the six that a round can
+# *What came out:* MOTIF likes replies that hand on far more days than the average one, mostly the four that a round can
 # do: only from there do futures reach the end. It has read none of these notes. One lucky future can still lift a poor
 # note; notebook 04 measures that noise. The reference's format likes the replies that stop after a day or less, as
 # brevity does: its penalty counts characters, and work is made of characters. Same model, same replies; trained with

@@ -47,19 +47,20 @@ model, tokenizer = load_model()
 # %% [markdown]
 # ## 1. From futures to rewards
 #
-# Four replies of round 1 to one question of 14 days. Their notes differ: one is complete, one stops a day earlier, one
+# Four replies of round 1 to one question of 12 days. Their notes differ: one is complete, one stops a day earlier, one
 # has a wrong sum, one says nothing. What each note is worth shows only two rounds later, so k = 4 trajectories are
 # rolled out from it.
 
 # %%
-from motif_lib.tasks.ledger import Ledger, note
+from motif_lib.tasks.ledger import DAYS_PER_ROUND, Ledger, note
 
-(question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(14, 14))
+(question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(12, 12))
 problem = Ledger.read(question.text)
-total = str(problem.totals[6])  # after six days, which is what a round can do
-false = str(int(total) - 1)
-notes = [note(problem, 6), note(problem, 5), note(problem, 6).replace(total, false), "some are left"]
-works = [problem.work(0, 6), problem.work(0, 5), problem.work(0, 6).removesuffix(total) + false, problem.work(0, 6)]
+day = DAYS_PER_ROUND  # what a round can do
+total, false = str(problem.totals[day]), str(problem.totals[day] - 1)
+work = problem.work(0, day)
+notes = [note(problem, day), note(problem, day - 1), note(problem, day).replace(total, false), "some are left"]
+works = [work, problem.work(0, day - 1), work.removesuffix(total) + false, work]
 replies = [reply_text(work, note) for work, note in zip(works, notes)]
 print(question.text, *replies[:2], sep="\n\n")
 
@@ -414,14 +415,14 @@ change = ((log_probabilities(policy) - before) * mask).detach()  # (m, T)
 for text, gain, row, reply in zip(notes, advantages, change, tokens):
     token = tokenizer.decode(reply[row.abs().argmax()])
     print(f"{text!r:20} advantage {gain:+.2f}, log-probability {row.sum():+.3f}, most of it at {token!r}")
-assert torch.equal(change.sum(dim=1).sign(), advantages.sign()) and change.sum(dim=1).abs().argmax() == 2
+assert change.sum(dim=1).argmin() == 2 and 5 * change[0].sum().abs() < change[2].sum().abs()
 
 # %% [markdown]
-# *What came out:* the signs are those of the advantages; the sizes are not. One token took nearly the whole step: the
-# false digit, which the model had found very unlikely. The best reply hardly moved. Its tokens are what the model says
-# anyway, and where a probability is close to 1, its logarithm has hardly any gradient. Tokens that all four replies
-# share are pulled by advantages that sum to zero. So a step changes the places where replies differ and the model is
-# not sure. (These replies were written by hand. In training they are sampled, and such an unlikely digit is rare.)
+# *What came out:* not what the size of the advantages says. One token took nearly the whole step: the false digit,
+# which the model had found very unlikely. The best reply hardly moved. Its tokens are what the model says anyway, and
+# where a probability is close to 1, its logarithm has hardly any gradient. Tokens that all four replies share are
+# pulled by advantages that sum to zero. So a step changes the places where replies differ and the model is not sure.
+# (These replies were written by hand. In training they are sampled, and such an unlikely digit is rare.)
 #
 # ## 7. An experiment: divide by the spread, or not?
 #
