@@ -501,10 +501,10 @@ Table("The replies that a reward likes best", ("reward", "days handed on", "char
 
 # %% [markdown]
 # *What came out:* MOTIF likes replies that hand on far more days than the average one, mostly the four that a round can
-# do: only from there do futures reach the end. It has read none of these notes. One lucky future can still lift a poor
-# note; notebook 04 measures that noise. The reference's format likes the replies that stop after a day or less, as
-# brevity does: its penalty counts characters, and work is made of characters. Same model, same replies; trained with
-# this reward, it would learn to do less.
+# do: the further along a note is, the more of its futures reach the end. It has read none of these notes. One lucky
+# future can still lift a poor note; notebook 04 measures that noise. The reference's format likes the replies that stop
+# after a day or less, as brevity does: its penalty counts characters, and work is made of characters. Same model, same
+# replies; trained with this reward, it would learn to do less.
 #
 # **Your conclusion**, in one sentence: what did you expect, what was the number, and would you train with this reward?
 #
