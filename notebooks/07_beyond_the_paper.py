@@ -1,15 +1,16 @@
 # %% [markdown]
 # # 07 · Beyond the paper
 #
-# MOTIF as published fixes many choices: three rounds, a note in words, credit for round 1 only. Each is a switch here.
-# We turn them one at a time and measure.
+# MOTIF as published fixes many choices: three rounds, a note in words, credit for round 1 only. Since then a dozen
+# papers have argued about each of them. Here every argument is one question with one measurement and one sentence of
+# verdict. Where no difference is shown, the verdict says so.
 #
 # **You will learn**
 # - what more rounds than in training bring, and what they cost;
-# - to write your own carry strategy, and to see how short a note may be;
-# - what depends on which round is trained, which policy rolls out, and an early stop.
+# - to write your own carry strategy, and to test by experiment what a note must hold;
+# - which choices are shown to matter on this task, and how to put the next one to the test.
 #
-# About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 30 minutes.
+# About 2 minutes on two CPU cores, no GPU needed; the three exercises take about 55 minutes.
 
 # %% [markdown]
 # On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
@@ -30,7 +31,6 @@ from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import LocalSampler, load_model, load_recipe, load_task, think
 from motif_lib.evaluate import evaluate
-from motif_lib.protocol import reply_text
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
 from motif_lib.studies.recorded import RECORDED
@@ -40,37 +40,36 @@ disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # The model is motif-tiny with a **recorded** adapter: MOTIF, trained by `motif demo` with three rounds and
-# `credit="any"`. Everything it answers in this notebook is sampled live, on 27 problems of 4 to 12 steps.
+# `credit="all"`. What it answers here is sampled live: 27 problems of 4 to 12 steps, or 27 shorter ones, beside which
+# the window has room for longer notes. A round holds four steps.
 
 # %%
-model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-any-round" / "adapter")
+model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 sampler = LocalSampler(model, tokenizer, BUDGET)
 questions = load_task("ledger", size=27, seed=2, steps=(4, 12))
+shorter = load_task("ledger", size=27, seed=2, steps=(5, 7))
 
 # %% [markdown]
 # ## 1. How many rounds?
 #
 # Trained with n = 3, asked with n = 1 to 6. A round's budget stays the same, so the total grows with n.
 #
-# *Predict:* a problem of 12 steps takes about three rounds of work. What will rounds 4 to 6 do?
+# *Predict:* a problem of 12 steps takes three rounds of work. What will rounds 4 to 6 do?
 
 # %% tags=["nbval-ignore-output"]
 by_rounds = {n: evaluate(questions, sampler, n, name=f"n = {n}", seed=SEED, progress=False) for n in range(1, 7)}
-rows = [(f"n = {n}", str(r.accuracy), f"{r.tokens_per_question:.0f}") for n, r in by_rounds.items()]
-display(Table("Trained with 3 rounds, asked with n", ("", "accuracy", "tokens a question"), rows))
-
-# %% [markdown]
-# The same as a picture, with 95 % intervals; 27 problems are few.
-
-# %% tags=["nbval-ignore-output"]
 points = [(n, r.accuracy.value, r.accuracy.low, r.accuracy.high) for n, r in by_rounds.items()]
-axes = plots.accuracy_by_length({"MOTIF any round": points})
+tokens = ", ".join(f"{r.tokens_per_question:.0f}" for r in by_rounds.values())
+print(f"tokens a question with n = 1 to 6: {tokens}")
+axes = plots.accuracy_by_length({"MOTIF all rounds": points})
 axes.set(xlabel="rounds n at test")
 axes.figure
 
 # %% [markdown]
-# *Figure 1: accuracy against the number of rounds at test, live.* A smaller n fails on what does not fit. A larger n
-# gains nothing here and costs tokens, on easy problems too. Section 5 asks what stopping early would save.
+# *Figure 1: accuracy against the number of rounds at test, live, with 95 % intervals; 27 problems are few.*
+#
+# *What came out:* FILLIN. A smaller n fails on what does not fit. A larger n can at best repeat a boxed note; it costs
+# tokens, on easy problems too, and each round can spoil what was right.
 #
 # ## 2. What should be carried?
 #
@@ -79,6 +78,7 @@ axes.figure
 
 # %%
 from motif_lib.carry import full_history, last_text, memory, progress_note
+from motif_lib.protocol import reply_text
 
 STRATEGIES = {
     "progress_note": progress_note,  # the paper
@@ -86,49 +86,29 @@ STRATEGIES = {
     "last_text(60)": last_text(60),  # Markovian, as in Delethink
     "full_history": full_history,  # everything so far
 }
-NOTE = "12 apples after day zero"
-whole = reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 apples after day two")
+note, whole = "12 after day zero", reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 after day two")
 for name, carry in STRATEGIES.items():
-    print(f"{name:14} finished: {carry(whole, True, NOTE)!r}")
-    print(f"{'':14} cut off:  {carry(whole[:46], False, NOTE)!r}")
+    print(f"{name:14} finished: {carry(whole, True, note)!r}")
+    print(f"{'':14} cut off:  {carry(whole[:46], False, note)!r}")
 
 # %% [markdown]
-# *Predict:* the model was trained with progress notes. Which of the others will work without training, and which one
-# will not even run on the longest problems?
+# *Predict:* the model was trained with progress notes. Which of the others will work without training?
 
 # %% tags=["nbval-ignore-output"]
 def measure(strategies, n=3):
-    rows, notes = [], []
+    rows = []
     for name, carry in strategies.items():
-        try:
-            report = evaluate(questions, sampler, n, carry=carry, name=name, seed=SEED, progress=False)
-            rows.append((name, str(report.accuracy), f"{report.prompt_tokens_per_question:.0f}"))
-        except ValueError as error:  # from the sampler: prompt and budget do not fit
-            notes.append(f"{name} did not run: {error}")
-    return Table(f"Carry strategies, n = {n}", ("", "accuracy", "prompt tokens a question"), rows, notes)
+        report = evaluate(shorter, sampler, n, carry=carry, name=name, seed=SEED, progress=False)
+        rows.append((name, str(report.accuracy), f"{report.prompt_tokens_per_question:.0f}"))
+    return Table(f"Carry strategies, n = {n}, problems of 5 to 7 steps", ("", "accuracy", "prompt tokens"), rows)
 
 
 display(measure(STRATEGIES))
 
 # %% [markdown]
-# A model understands the kind of note it was trained on. To judge a strategy fairly, train with it: `MotifTrainer(...,
-# carry=memory)` takes the same function.
-#
-# **Your own strategy takes a few lines.** How short may a note be? This one cuts the progress note after `size`
-# characters: 40 hold all of it, `14 apples after day two`; 9 hold the total, but no longer the day.
-
-# %% tags=["nbval-ignore-output"]
-def short_note(size):
-    def carry(reply, finished, previous):
-        return progress_note(reply, finished, previous)[:size]
-
-    return carry
-
-
-display(measure({f"first {size} characters": short_note(size) for size in (40, 9, 0)}))
-
-# %% [markdown]
-# That is an information bottleneck with a dial: what is not in the note does not exist in the next round.
+# *What came out:* FILLIN. A model understands the kind of note it was trained on. To judge a strategy fairly, train
+# with it: `MotifTrainer(..., carry=memory)` takes the same function. And it needs room: beside a question of 12 steps
+# and a reply the window leaves five tokens, enough for `47 after day four` and not for one word more.
 #
 # ### Exercise 1: salvage
 #
@@ -182,34 +162,104 @@ if checks.check_salvage(salvage).status == "ok":
 #
 # </details>
 #
-# ## 3. Which round gets the credit?
+# ### Exercise 2: an experiment with the note
 #
-# The paper trains replies of round 1 only (`credit="first"`). Later rounds improve only because they share the weights.
-# `credit="any"` draws the trained round anew for every question: it rolls in to that round with the current policy, and
-# then samples m replies there as usual. Everything else is the same.
+# *Difficulty 3 of 5, 25 minutes.* A note such as `47 after day four` says two things, the total and the day. Which
+# half does the next round need?
 #
-# **Recorded** runs, three seeds, from `motif experiment`: accuracy on held-out problems against training questions.
+# 1. **Hypothesis.** Write down, before anything runs: which half alone keeps more of the accuracy? Why? Which result
+#    would prove you wrong?
+# 2. **Instrument.** Write `part_of(note, part)`. Of a note like `47 after day four` it gives `47` where `part` is
+#    `"total"`, and `after day four` where it is `"day"`. A note of any other form, such as a box, comes back unchanged.
+# 3. **Measurement.** The next cell asks 60 long problems with whole notes and with each half, paired.
+# 4. **Conclusion.** Write two sentences: what is shown, and what is not.
+#
+# It is done when the hypothesis came first, and the conclusion claims nothing where the interval holds zero.
 
 # %%
-from motif_lib.studies.seeds import by_seed, curve, read_results
+import re
 
-results = read_results(RECORDED / "experiment" / "results.jsonl")
-methods = ("MOTIF round 1", "MOTIF any round")
-for method in methods:
-    last = ", ".join(f"{100 * accuracy:.1f}" for accuracy in by_seed(results, method, 400))
-    print(f"{method}: % right after 400 questions, by seed: {last}")
-axes = plots.accuracy_by_length({method: curve(results, method) for method in methods})
-axes.set(xlabel="training questions", ylabel="accuracy (range of the seeds)")
-axes.figure
+
+def part_of(note, part):
+    return None  # your turn
+
 
 # %% [markdown]
-# *Figure 2: credit for round 1 against credit for any round, recorded; mean of three seeds, the bars reach from the
-# worst seed to the best.* Where only round 1 is trained, the seeds end far apart. The base model has a habit of giving
-# up in the last round. Credit for round 1 reaches that habit only through the shared weights, since the trained reply
-# is never a last one.
+# The check first; the measurement runs once it says "ok".
+
+# %% tags=["nbval-ignore-output"]
+from motif_lib.evaluate import compare
+
+if checks.check_part_of(part_of).status == "ok":
+    long = load_task("ledger", size=60, seed=3, steps=(5, 12))
+    base = evaluate(long, sampler, 3, name="whole note", seed=SEED, progress=False)
+    for part in ("total", "day"):
+
+        def half(reply, finished, previous, part=part):
+            return part_of(progress_note(reply, finished, previous), part)
+
+        found = evaluate(long, sampler, 3, carry=half, name=part, seed=SEED, progress=False)
+        display(compare(base, found))
+
+# %% [markdown]
+# <details><summary>Hint</summary>
 #
-# There is a third, `credit="all"`: whole trajectories, each reply credited with the outcome of its own. The module
-# `motif_lib.credit` derives all three in a few lines; section 6 measures them.
+# `re.fullmatch(r"(\d+) (after day \w+)", note)` is None for a note of any other form; else its groups are the halves.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# import re
+#
+# def part_of(note, part):
+#     found = re.fullmatch(r"(\d+) (after day \w+)", note)
+#     if not found:
+#         return note
+#     return found[1] if part == "total" else found[2]
+# ```
+#
+# Our conclusion: FILLIN. Without the day the next round does not know where to go on, without the total not from
+# what; neither half can be found again in the question without doing the work anew.
+#
+# </details>
+#
+# ## 3. Which replies are trained?
+#
+# The paper trains replies of round 1 only (`credit="first"`), each by the mean outcome of k = 4 futures. Asked why,
+# [its author wrote](https://github.com/purbeshmitra/MOTIF/issues/1) (July 7, 2025):
+#
+# > Our motivation was to make the model "plan" in the first round and execute the "thinking" in the subsequent rounds.
+# > [...] Also, we couldn't find any other way to assign an outcome based reward over multiple rounds, that cannot be
+# > hacked.
+#
+# One other way is `credit="all"`: whole trajectories, each reply credited with the outcome of its own. The module
+# `motif_lib.credit` derives it in a few lines: it is the policy gradient of the final accuracy, so the only thing to
+# hack is the check of the final answer, as in round 1. `any` draws one round for all replies to a question. With k = 1
+# there are no further futures, and a step costs a third of what it costs with k = 4.
+#
+# **Recorded** with the earlier motif-tiny: the same task and habits, but a window of 320 tokens, which all problems fit;
+# only the budget of 60 made rounds necessary. The base is `credit="any"` with k = 4.
+#
+# *Predict:* whose rounds 2 and 3 are better, those of `first` or those of `all`? What do k = 4 futures buy?
+
+# %%
+from motif_lib.studies.ablate import figure
+from motif_lib.studies.verdicts import decisive, read_recorded, recorded_verdicts, verdict_table
+
+display(verdict_table(recorded_verdicts("credit"), "Which replies, and how many futures? Recorded"))
+figure(*read_recorded("credit")).figure
+
+# %% [markdown]
+# *Figure 2: accuracy of every way to give credit, recorded with four seeds; the intervals hold the spread of the seeds,
+# the dashed line is the untrained model.*
+#
+# *What came out:* `all` ends ahead of `any` in each seed, by 2.7 points; of three comparisons one whose interval barely
+# misses zero is a hint, not proof. `first` lies 18.4 points behind, and is not shown to be worse either: its four seeds
+# ended far apart. Where only round 1 is trained, the later rounds change because they share the weights, and nothing
+# holds them: the trained reply is never a last one. And k = 4 futures buy nothing that shows. This speaks neither for
+# nor against the author's worry: the check of a Ledger answer cannot be hacked. With the present model `motif demo` and
+# `motif experiment` train `first` and `all`; notebook 05 tells what came of it.
 #
 # ## 4. Who rolls out?
 #
@@ -217,87 +267,43 @@ axes.figure
 # the adapter (`lora_request=None`; reference code): all later rounds are answered by the **base** model, while
 # evaluation uses the adapter. `rollout_policy="base"` reproduces that; the default is `"current"`.
 #
-# We sample eight round-1 replies for each of six long questions, and value each three times, with k = 4: by the current
-# policy, by the current policy again, as a control, and by the base.
-#
 # *Predict:* in which direction will the base model's values be off? Does that matter to an advantage?
 
-# %% tags=["nbval-ignore-output"]
-from motif_lib import Trajectory, branch
-from motif_lib.rewards.future import mean_outcome, outcomes_of
-from motif_lib.rounds import advance
-
-
-def base_sampler(chats):
-    with model.disable_adapter():
-        return sampler(chats)
-
-
-sampler.seed(SEED)
-begun = advance([Trajectory(q, ()) for q in questions if q.length in (7, 9) for _ in range(8)], sampler, 3)
-values = {}
-for policy, rolled_by in {"current": sampler, "current again": sampler, "base": base_sampler}.items():
-    values[policy] = [mean_outcome(outcomes_of(futures)) for futures in branch(begun, rolled_by, 4, 3)]
+# %%
+others = [v for v in recorded_verdicts("ablation") if "rollout_policy" in v.cell]
+display(verdict_table(others, "The base model answers the later rounds. Recorded"))
 
 # %% [markdown]
-# The level does not matter, it cancels in the group's mean. What matters is the order inside the groups, and how many
-# groups are left with any order at all. The last column: of the replies with an advantage in both valuations, how many
-# have the other sign than in the first row?
-
-# %% tags=["nbval-ignore-output"]
-from torch import tensor
-
-from motif_lib.grpo import group_advantages
-
-advantages = {policy: group_advantages(tensor(found).view(-1, 8)) for policy, found in values.items()}
-rows = []
-for policy, found in advantages.items():
-    flat, mean = (found == 0).all(dim=1).sum(), tensor(values[policy]).mean()
-    signs = found * advantages["current"]
-    apart = 100 * (signs < 0).sum() / (signs != 0).sum()
-    rows.append((policy, f"{mean:.2f}", f"{flat} of {len(found)}", f"{apart:.0f} %"))
-columns = ("valued by", "mean value, of 2", "groups without signal", "advantages of the other sign")
-display(Table("The same replies, three valuations", columns, rows))
-
-# %% [markdown]
-# The base makes less of the same notes; that is plain. The order is another matter: the control disagrees with itself
-# too, by the noise of k = 4, and only disagreement beyond that is the base's fault. With 48 replies that difference is
-# a guess. The reason to roll out with the current policy is that training moves it away from the base: otherwise
-# replies are judged by a partner they will not have.
+# *What came out:* no difference is shown; three seeds gave 17, 88 and 21 %, so one seed can show anything. The base makes
+# less of the same notes, but a constant error would cancel in the group's mean; what matters is a changed order.
+# Training moves the policy away from the base, so replies are judged by a partner that they will not have.
 #
 # ## 5. When to stop
 #
 # A note that already holds a `\boxed{}` says that the work is done; the rounds after it cost tokens. They might also
-# correct it, or spoil it. With n = 6 this happens often. We count, and check what the last round made of the box.
+# correct it, or spoil it. The switch is `stop`, a function of the note, which `evaluate`, `think` and `branch` take;
+# `motif_lib.rounds.boxed` stops at a boxed note.
+#
+# *Predict:* six rounds for problems of at most seven steps: how many of the tokens does the stop save?
 
 # %% tags=["nbval-ignore-output"]
-from motif_lib.verify import verify
-from motif_lib.verify.extract import boxes
-
-sampler.seed(SEED)
-long_runs = think(questions, sampler, 6)
-boxed = [(t, reply) for t in long_runs if (reply := next((r for r in t.replies if boxes(r.carried)), None))]
-early = [verify(reply.carried, t.question.gold, "ledger").correct for t, reply in boxed]
-late = [verify(t.final, t.question.gold, "ledger").correct for t, _ in boxed]
-print(f"{len(boxed)} of {len(long_runs)} trajectories had a box in a note before round 6")
-print(f"right if stopped there: {sum(early)}, right at the end: {sum(late)}")
-print("rounds that a stop saves:", sum(6 - reply.round for _, reply in boxed), "of", 6 * len(long_runs))
-
-# %% [markdown]
-# The switch for it is `stop`, a function of the note: `evaluate`, `think` and `branch` take it, and
-# `early_stop: true` in a recipe trains with it. `motif_lib.rounds.boxed` stops at a boxed note. Both ways, n up to 6:
-
-# %% tags=["nbval-ignore-output"]
-from motif_lib.rounds import boxed as at_a_box
+from motif_lib.rounds import boxed
 
 rows = []
-for name, rule in (("always 6 rounds", None), ("stop at a boxed note", at_a_box)):
-    report = evaluate(questions, sampler, 6, name=name, seed=SEED, progress=False, stop=rule)
+for name, rule in (("always 6 rounds", None), ("stop at a boxed note", boxed)):
+    report = evaluate(shorter, sampler, 6, name=name, seed=SEED, progress=False, stop=rule)
     rows.append((name, str(report.accuracy), f"{report.tokens_per_question:.0f}"))
 display(Table("Early stop, live", ("", "accuracy", "tokens a question"), rows))
 
 # %% [markdown]
-# ### Exercise 2: what an early stop saves
+# *What came out:* FILLIN-STOP
+#
+# With `early_stop: true` a recipe also trains with it. Then `efficiency: 3.0` pays less for a right answer the more
+# rounds it took: each outcome times 1 - ((n_used - 1) / 3)². InftyThink+, where the factor is from, published for
+# R1-Distill-Qwen-1.5B on MATH-500 91.6 % at 6.1K tokens without it, and 90.0 % at 3.4K with it. What it does here has not
+# been measured yet: `motif ablate questions` does.
+#
+# ### Exercise 3: what an early stop saves
 #
 # *Difficulty 2 of 5, 10 minutes.* Rounds differ in length. Write `tokens_saved(trajectory)`: the tokens of the rounds
 # after the first note that holds a box; 0 if there is none. A `Trajectory` has `replies`; a reply has `text`, `carried`
@@ -312,12 +318,13 @@ def tokens_saved(trajectory):
 
 
 # %% [markdown]
-# Once the check says "ok", your function measures the trajectories above.
+# Once the check says "ok", your function measures six rounds on the shorter problems.
 
 # %% tags=["nbval-ignore-output"]
 if checks.check_tokens_saved(tokens_saved).status == "ok":
-    total = sum(trajectory.tokens for trajectory in long_runs)
-    print(f"{sum(map(tokens_saved, long_runs))} of {total} tokens")
+    sampler.seed(SEED)
+    long_runs = think(shorter, sampler, 6)
+    print(f"{sum(map(tokens_saved, long_runs))} of {sum(run.tokens for run in long_runs)} tokens")
 
 # %% [markdown]
 # <details><summary>Hint</summary>
@@ -339,92 +346,93 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 #
 # </details>
 #
-# ## 6. All switches, measured
+# ## 6. Every question, and what was measured
 #
-# **Recorded**, twice. `motif ablate --seeds 3` turned one switch at a time. Every cell was trained with three
-# seeds, 30 steps of 4 questions, and asked 100 held-out problems per seed. `base` is `credit="any"`, the current
-# policy, n = 3, k = 4 and a progress note.
+# **Recorded**, again with the earlier motif-tiny. `motif ablate` turned one switch at a time, in runs of 30 steps of 4
+# questions, three seeds, 100 held-out problems a seed; `motif ablate credit` had four seeds and the demo's full length.
 #
-# One switch then got longer runs and more seeds. `motif ablate credit --seeds 4` has the recipe of the demo and 200
-# held-out problems per seed. Its last cell has k = 1 besides: each reply is credited with the outcome of the one
-# trajectory that it is part of, as in GRPO on whole conversations. A step then samples 192 replies, n for each of its
-# 64 rows, where credit for round 1 with k = 4 samples 576.
-#
-# *Predict:* which switches will make no difference that 300 questions can show? What do k = 4 futures buy?
+# *Predict:* of all these choices, which matter? Which make no difference that so few seeds can show?
 
 # %%
-from motif_lib.studies.ablate import figure, load_grid, results_table
-from motif_lib.studies.ablate import read_results as read_cells
-
-for name in ("ablation", "credit"):
-    grid, cells = load_grid(name), read_cells(RECORDED / name / "results.jsonl")
-    display(results_table(grid, cells), figure(grid, cells).figure)
+told = recorded_verdicts()
+display(verdict_table(told, "The open questions, one switch at a time. Recorded"))
+shown = decisive(told)
+print(f"{len(shown)} of {len(told)} are shown to differ, the largest first:")
+for v in shown:
+    print(f"{v.effect.points[0]} points: {v.changes}, against {v.against}")
 
 # %% [markdown]
-# *Figures 3 and 4: accuracy of every cell, recorded; the intervals hold the spread of the seeds, the dashed line is the
-# untrained model.* In figure 3 only two differences from the base are larger than that spread: with `last_text` and
-# `full_history`, cut to the 60 tokens that every strategy has here, hardly a problem is solved. Whether `credit="all"`,
-# 24 points ahead, is better, these runs cannot say: one and the same switch, `rollout_policy="base"`, gave 17, 88 and
-# 21 % in three seeds. Short runs of RL are that noisy. A single seed can show anything.
+# *What came out:* one choice matters for certain, **what is carried**: text cut to the 60 tokens of a note, without a
+# total and a day, solves hardly a problem. A second, **which replies are trained**, shows in the long runs: `all` is a
+# little ahead of `any`. A third does not stand in the table, since it makes the others possible: **how rewards are
+# scaled** (notebook 05). One sentence for each question:
 #
-# In figure 4 `all` ends ahead of `any` in each seed, by 2.7 points; one of three comparisons whose interval barely
-# misses zero is a hint, not proof. Credit for round 1, the paper's, ends behind in each seed, between 50 and 86 %. And
-# k = 1 is not shown to be worse than k = 4, at a third of the replies: no gain from the futures shows here. But that is
-# one made-up task and one small model.
+# - **Train round 1 only?** It is not shown to be worse, but its seeds end far apart.
+# - **May the base model answer the later rounds?** Not shown to differ; three short runs are far too few.
+# - **Train with one round less or more?** Not shown to differ.
+# - **Keep the old note where a reply has none?** Not shown to differ: a trained model seldom leaves one out.
+# - **Stop at a boxed note?** Not shown to differ in accuracy; it takes fewer tokens.
+# - **Do notes decay without a gradient? Reward the note itself? How far ahead must credit look? Do fewer rounds cost
+#   accuracy? Did the right reward teach it? Scale each reward by itself? Which loss?** Each is a switch with its
+#   formula in `docs/switches.md`, and none has been measured yet: `motif ablate questions --seeds 4` and `motif ablate
+#   losses --seeds 4` do, and this table takes them up.
 #
-# Your own grid is a short YAML file, like `motif_lib/studies/grids/ablation.yaml`; a run that was stopped goes on.
+# "Not shown to differ" does not mean equal: the interval says how large a difference may still hide. And this is one
+# made-up task and one small model.
 #
 # ## 7. Several notes, and other words
 #
 # `grow` lets every trajectory go on in several ways in each round, and the answers vote: `(5, 1, 1)` is
-# self-consistency over five whole trajectories, `(1, 1, 5)` five answers from one path, and `keep` says which notes go
-# on. Here, live, the *untrained* model. Then the trained one gets the same problems in other words, with other numbers,
-# and with a sentence about somebody else's things.
+# self-consistency over five whole trajectories, `(1, 1, 5)` five answers from one path. Here the *untrained* model.
+# Then the trained one gets the same problems in other words, with other numbers, and with a sentence about somebody
+# else's things.
 #
 # *Predict:* where in a trajectory is a second chance worth most? Which change of the question hurts?
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.evaluate.robustness import robustness
 from motif_lib.evaluate.run import with_ids
-from motif_lib.evaluate.trees import grow, majority_note, tree_report
+from motif_lib.evaluate.trees import grow, tree_report
 
 sampler.seed(SEED)
 rows = []
-for widths, keep in (((1, 1, 1), list), ((1, 1, 5), list), ((3, 3, 3), majority_note), ((5, 1, 1), list)):
-    report = tree_report(grow(with_ids(questions), base_sampler, widths, keep=keep), str(widths))
-    name = f"{widths}, {'the most frequent note' if keep is majority_note else 'all'} carried on"
-    rows.append((name, str(report.accuracy), f"{report.tokens_per_question:.0f}"))
+with model.disable_adapter():
+    for widths in ((1, 1, 1), (1, 1, 5), (5, 1, 1)):
+        report = tree_report(grow(with_ids(shorter), sampler, widths), str(widths))
+        rows.append((str(widths), str(report.accuracy), f"{report.tokens_per_question:.0f}"))
 display(Table("Trees, untrained model", ("replies in each round", "accuracy", "tokens a question"), rows))
-display(robustness(questions, sampler, name="Robustness of the trained model", progress=False))
+display(robustness(shorter, sampler, name="Robustness of the trained model", progress=False))
 
 # %% [markdown]
-# With so few problems the intervals of the trees overlap: another seed gives another order. The robustness of the model
-# needs no more questions. It has only ever read these very sentences; new numbers are no trouble, new words are.
+# *What came out:* FILLIN. With so few problems the intervals of the trees overlap: another seed gives another order.
+# The model has only ever read these very sentences: new numbers are no trouble, new words are.
 #
-# ## 8. Open questions
+# ## 8. A project of your own
 #
-# Each is a project of some days, and starts from a switch or a function in this notebook.
+# Put the next question to the test, alone or in a group, in some days. Hand in one page with five headings:
 #
-# - **A price for rounds.** InftyThink+ describes a penalty for many rounds. Reward a reply less for every round that
-#   its trajectories use after a boxed note. Does accuracy suffer?
-# - **Carry and training.** Train with `memory`, `last_text` and `full_history` (`MotifTrainer(..., carry=...)`), at
-#   equal tokens. Which one wins, and on which lengths?
-# - **Is the note used?** `motif_lib.evaluate.carry_probe` hands the last round an empty, a foreign and the true note.
-#   Run it on checkpoints along a training: when does the note begin to matter?
-# - **How large should k be?** At equal numbers of replies a step, trade k against m. The noise of k is in notebook 04.
-# - **Credit.** Draw the trained round not evenly, but where groups have signal.
-# - **The reference's fault, over a whole run.** Train with `rollout_policy="base"` and three seeds. From which step on
-#   does it fall behind?
+# 1. **Question.** One sentence, one switch, and where it comes from.
+# 2. **Hypothesis.** Which way, by about how many points, and which result would prove you wrong.
+# 3. **Plan.** A grid, a copy of `motif_lib/studies/grids/credit.yaml` with your values; the seeds; the questions; what
+#    it costs: time one seed, and multiply. Are the tokens equal? From the spread of the seeds in section 3: could so
+#    few runs show the effect that you expect?
+# 4. **Measurement.** `motif ablate mine.yaml --seeds 4 --out runs/mine`; a run that was stopped goes on.
+# 5. **Conclusion.** The row of your table, its verdict, and one sentence on what it does not show.
 #
-# A result counts if it has an interval, equal budgets and more than one seed: notebook 06.
+# **It is done when** hypothesis and plan were written before the first run, each setting has at least four seeds and an
+# interval, budgets are equal or both costs are stated, failed runs are told, and somebody else gets your table from
+# your command. "Not shown to differ" is a full result; a better number of one seed is none.
 #
-# ## What we saw
+# Questions that nobody has answered here:
 #
-# - The number of rounds at test is a free choice, and it has a price.
-# - A carry strategy is a function of a few lines; a model reads the notes it was trained on best.
-# - Which round is trained and who rolls out decide what the advantage means.
-# - A boxed note is a signal to stop, if the model has learned to mean it.
+# - **Carry and room.** With shorter problems (`dial: {steps: [5, 7]}` in a copy of the recipe) notes may be longer.
+#   Train with `memory`, `last_text` and `full_history`, at equal tokens. Which one wins, and on which lengths?
+# - **The price of rounds.** Turn `efficiency` from 2.1 to 6, and draw accuracy against tokens. Where is the knee?
+# - **When does the note begin to matter?** `note_use` in a recipe hands the last round an empty, a foreign and the true
+#   note at every checkpoint. What happens first, better notes or better reading?
+# - **Futures or questions?** At equal numbers of replies a step, trade k against m. The noise of k is in notebook 04.
+# - **Where to look.** Draw the trained round not evenly, but where groups have signal.
 #
 # ## Next
 #
-# Back to [00_start_here](00_start_here.ipynb), or to a project of your own: `motif train --help`.
+# Back to [00_start_here](00_start_here.ipynb), or to your project: `motif ablate --help`.

@@ -44,6 +44,7 @@ TABLE = [
     (evaluation.check_interval, "06", "interval", numbers.INTERVALS),
     (evaluation.check_p_value, "06", "p_value", numbers.P_VALUES),
     (beyond.check_salvage, "07", "salvage", text.SALVAGES),
+    (beyond.check_part_of, "07", "part_of", text.HALVES),
     (beyond.check_tokens_saved, "07", "tokens_saved", text.SAVINGS),
 ]
 # as good as the folded solution: any small eps, any kind of array, the formula instead of scipy, the library's own

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from test_checks import TABLE
 from wrong_with_futures import chunks
 from wrong_with_numbers import before, groups, table, wilson_by_hand
-from wrong_with_text import saving, tags_once
+from wrong_with_text import halving, saving, tags_once
 
 from motif_lib.checks import advantage, beyond, context, evaluation, rewards, rounds, start, training
 from motif_lib.protocol import NO_NOTE, messages, read_answer
@@ -257,6 +257,20 @@ def test_my_think(stop, lag, fresh):
         return text
 
     agree(rounds.check_my_think(my_think), (stop, lag, fresh) in [("never", 0, True), ("same note", 0, True)])
+
+
+@few
+@given(
+    number=st.sampled_from([r"\d+", r"\d\d", r"\d", r".+"]),
+    words=st.sampled_from([r"after day \w+", r"day \w+", r"\w+", r".*"]),
+    match=st.sampled_from([re.fullmatch, re.match, re.search]),
+    halves=st.sampled_from([("total", "day"), ("day", "total")]),
+)
+@example(r"\d+", r"after day \w+", re.fullmatch, ("total", "day"))
+def test_part_of(number, words, match, halves):
+    formula = halving(f"({number}) ({words})", match, halves)
+    right = (r"\d+", r"after day \w+", re.fullmatch, ("total", "day"))
+    agree(beyond.check_part_of(formula), (number, words, match, halves) == right)
 
 
 @few

@@ -279,6 +279,34 @@ SALVAGES = [
 ]
 
 
+def halving(form=r"(\d+) (after day \w+)", match=re.fullmatch, halves=("total", "day"), kind=str, other=None):
+    def part_of(note, part):
+        if not (found := match(form, note)):
+            return note if other is None else other
+        return kind(found[1 + halves.index(part)]) if part == "total" else found[1 + halves.index(part)]
+
+    return part_of
+
+
+HALVES = [
+    ("give '47', not the number", halving(kind=int)),
+    ("the halves are swapped", halving(halves=("day", "total"))),
+    ("says which half is asked for", lambda note, part: halving()(note, "total")),
+    ("leave the blank", halving(form=r"(\d+)( after day \w+)")),
+    ("keep the words too", halving(form=r"(\d+) after day (\w+)")),
+    ("keep the words too", halving(form=r"(\d+) after (day \w+)")),
+    ("the total is `47`", lambda note, part: note),
+    ("the day is `after day four`", lambda note, part: halving()(note, part) if part == "total" else note),
+    ("one digit or three", halving(form=r"(\d\d) (after day \w+)")),
+    ("comes back unchanged", halving(match=re.search)),
+    ("comes back unchanged", halving(match=re.match)),
+    ("comes back unchanged", halving(other="")),
+    ("comes back unchanged", halving(other=NO_NOTE)),
+    ("comes back unchanged", halving(form=r"(\d+) (.*)")),
+    ("raised KeyError", lambda note, part: dict(zip(("total", "day"), note.split(" ", 1)))[part]),
+]
+
+
 def saving(
     after=1,
     pick=0,

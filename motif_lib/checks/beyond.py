@@ -1,4 +1,4 @@
-r"""Checks of notebook 07: your own carry strategy, and what an early stop saves."""
+r"""Checks of notebook 07: your own carry strategy, the halves of a note, and what an early stop saves."""
 
 from __future__ import annotations
 
@@ -69,6 +69,39 @@ def _line(got: object) -> str:
     if got == "3 after day two":
         return "this is the change of day 2; the total stands behind the ="
     return "a reply without an answer: give `14 after day two` from its last whole line of work"
+
+
+def check_part_of(function: Callable[[str, str], str]) -> Result:
+    """`function(note, part)`: of `47 after day four` `47` for "total" and `after day four` for "day"; any other note
+    unchanged."""
+    box, vague = r"\boxed{47}", "a note of any other form comes back unchanged, whichever half is asked for"
+    cases = [
+        Case(_total, lambda f: f("47 after day four", "total"), "47"),
+        Case(_day, lambda f: f("47 after day four", "day"), "after day four"),
+        Case("a total may have one digit or three", lambda f: f("7 after day one", "total"), "7"),
+        Case("a total may have one digit or three", lambda f: f("105 after day twelve", "day"), "after day twelve"),
+    ]
+    for note in (box, NO_NOTE, "47 so far", "day four is done", "47 after day four, 3 left", "some after day two", ""):
+        cases += [Case(vague, lambda f, note=note, part=part: f(note, part), note) for part in ("total", "day")]
+    return run("part_of", function, cases)
+
+
+def _total(got: object) -> str:
+    if got == 47:
+        return "a note is text: give '47', not the number"
+    if got == "after day four":
+        return "the halves are swapped: the total is the number, the day the words after it"
+    return "of `47 after day four` the total is `47`"
+
+
+def _day(got: object) -> str:
+    known: dict[object, str] = {
+        " after day four": "leave the blank between the halves out",
+        "four": "keep the words too: `after day four` is what stands in the note",
+        "day four": "keep the words too: `after day four` is what stands in the note",
+        "47": "`part` says which half is asked for",
+    }
+    return known.get(got, "of `47 after day four` the day is `after day four`")
 
 
 def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:

@@ -35,7 +35,7 @@ class Table:
 
         table = RichTable(title=plain(self.title, style="bold"), title_justify="left")
         for column, side in zip(self.columns, self.sides()):
-            table.add_column(plain(column), justify=side)
+            table.add_column(plain(column), justify=side, overflow="fold")
         for row in self.rows:
             table.add_row(*map(plain, row))
         return Group(table, *map(plain, self.notes))

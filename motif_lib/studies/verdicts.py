@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from motif_lib.evaluate.statistics import Estimate
 from motif_lib.show.tables import Table
-from motif_lib.studies.ablate import CellResult, Grid, first_asked, load_grid, minus_base, read_results
+from motif_lib.studies.ablate import BASE, CellResult, Grid, first_asked, load_grid, minus_base, read_results
 from motif_lib.studies.recorded import GRIDS, RECORDED
 
 BETTER, WORSE, OPEN = "better", "worse", "not shown to differ"
@@ -24,11 +25,22 @@ BETTER, WORSE, OPEN = "better", "worse", "not shown to differ"
 
 @dataclass(frozen=True)
 class Verdict:
-    """One setting against another: `effect` is the difference in accuracy, `tokens` what a question took with it."""
+    """One cell of a grid against another.
+
+    Args:
+        question: what it asks.
+        source: where the question is from.
+        cell: the cell's name.
+        changes: the settings in which it differs from the other cell.
+        against: those in which the other cell differs from the base, or `base`.
+        effect: difference in accuracy.
+        tokens: that a question took, all rounds together.
+    """
 
     question: str
     source: str
-    setting: str
+    cell: str
+    changes: str
     against: str
     effect: Estimate
     tokens: float
@@ -41,24 +53,29 @@ class Verdict:
 
 def verdicts(grid: Grid, results: Sequence[CellResult]) -> list[Verdict]:
     """A verdict for each cell of a grid that has results, the base and the untrained model apart."""
-    found = {}
-    for switch in grid.switches:
+    cells, found = grid.all_cells(), []
+    asked = [(cell, switch) for switch in grid.switches for cell in grid.cells(switch) if cell != BASE]
+    for cell, switch in asked:
         question, source = grid.asks.get(switch, (switch, ""))
-        for cell in grid.cells(switch):
-            against = nearest(grid, cell)
-            mine, others = first_asked(results, cell), first_asked(results, against or cell)
-            if against and mine and others:
-                tokens = fmean(result.tokens for result in mine)
-                found[cell] = Verdict(question, source, cell, against, minus_base(mine, others), tokens)
-    return list(found.values())
+        other = nearest(grid, cell)
+        mine, others = first_asked(results, cell), first_asked(results, other)
+        if mine and others:
+            changes = _changes(cells[cell], cells[other])
+            against = _changes(cells[other], grid.base) or BASE
+            tokens = fmean(result.tokens for result in mine)
+            found.append(Verdict(question, source, cell, changes, against, minus_base(mine, others), tokens))
+    return found
 
 
-def nearest(grid: Grid, cell: str) -> str | None:
-    """The cell before it that differs in the fewest settings, the first of several; None for the base."""
+def _changes(settings: dict[str, Any], others: dict[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in settings.items() if value != others[key])
+
+
+def nearest(grid: Grid, cell: str) -> str:
+    """The cell before it that differs in the fewest settings, the first of several; of the first one the base."""
     cells = grid.all_cells()
-    names = list(cells)[1:]  # the untrained model is no setting
-    before = names[: names.index(cell)]
-    return min(before, key=lambda other: sum(cells[other][key] != cells[cell][key] for key in grid.base), default=None)
+    before = list(cells)[1 : list(cells).index(cell)]  # the untrained model is no setting
+    return min(before, key=lambda other: sum(cells[other][key] != cells[cell][key] for key in grid.base))
 
 
 def decisive(found: Sequence[Verdict]) -> list[Verdict]:
@@ -68,14 +85,15 @@ def decisive(found: Sequence[Verdict]) -> list[Verdict]:
 
 def verdict_table(found: Sequence[Verdict], title: str = "One switch at a time") -> Table:
     """A row for each verdict; how sure it is stands below."""
-    columns = ("question", "setting", "against", "points", "95 % interval", "tokens a question", "verdict", "from")
+    columns = ("question", "setting", "against", "points [95 % interval]", "tokens", "verdict", "from")
     rows = []
     for v in found:
-        rows.append((v.question, v.setting, v.against, *v.effect.points, f"{v.tokens:.0f}", v.verdict, v.source))
+        effect = " ".join(v.effect.points)
+        rows.append((v.question, v.changes, v.against, effect, f"{v.tokens:.0f}", v.verdict, v.source))
     notes = [
         "points: of accuracy, the mean over the seeds of the difference of two runs with the same seed and questions; "
         "at each end the interval is the wider of Student's over the seeds and Newcombe's over all questions",
-        f"{len(rows)} comparisons: of those where nothing differs, one in twenty is called better or worse by chance",
+        "tokens: a question, all rounds; of settings that change nothing, one in twenty is called better or worse",
     ]
     return Table(title, columns, rows, notes)
 
