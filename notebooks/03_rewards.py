@@ -328,8 +328,9 @@ assert (theirs, ours) == (2.0, 0.0)
 # ## 5. The core of MOTIF: what is a note worth?
 #
 # So far a reward has read one reply. MOTIF trains the reply of round 1, on a problem that takes three rounds, and
-# there is nothing to grade in it: its `<answer>` holds a note, say `47 apples after day four`. Is that a good note? Let the
-# model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k times.
+# there is nothing to grade in it: its `<answer>` holds a note, say `47 apples after day four`. Is that a good note? Let
+# the model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k
+# times.
 #
 # Each try is a **future** of the reply: a copy of the trajectory that goes on to round n with draws of its own. A right
 # final answer counts 2 points and a wrong one 0, as in the reference code, and

@@ -5,7 +5,7 @@
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
 runs/ablation     from `motif ablate`: one line for each seed and cell, table, figure
-runs/credit       from `motif ablate credit`: the same
+runs/credit, questions, losses    from `motif ablate credit` and so on: the same
 
 `real-model` stays as it is: it comes from `motif_lib.studies.real_model`, with a model that the package does not have.
 """
@@ -22,6 +22,7 @@ from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import TINY
 
 RECORDED = PACKAGE / "assets" / "recorded"
+GRIDS = ("ablation", "credit", "questions", "losses")
 KEPT = {
     "demo": [
         "settings.json",
@@ -34,9 +35,7 @@ KEPT = {
         "*/adapter/adapter_model.safetensors",
         "*/adapter/adapter_config.json",
     ],
-    "experiment": ["settings.json", "results.jsonl", "table.txt", "*.png"],
-    "ablation": ["settings.json", "results.jsonl", "table.txt", "*.png"],
-    "credit": ["settings.json", "results.jsonl", "table.txt", "*.png"],
+    **{name: ["settings.json", "results.jsonl", "table.txt", "*.png"] for name in ("experiment", *GRIDS)},
 }
 
 
