@@ -183,8 +183,8 @@ assert not reply.finished and reply.tokens == BUDGET
 # %% [markdown]
 # ## 4. Then why not a longer window?
 #
-# Because attention costs memory and time. For every token it has seen, each layer keeps a key and a value: the **KV
-# cache**. motif-tiny's, measured after reading the prompt above:
+# Because a longer context takes memory and time. For every token it has seen, each layer keeps a key and a value: the
+# **KV cache**. motif-tiny's, measured after reading the prompt above:
 
 # %%
 output = model(torch.tensor([ids]), use_cache=True)
@@ -227,26 +227,25 @@ if checks.check_cache_bytes(cache_bytes).status == "ok":
 #
 # </details>
 #
-# The same for the model of the paper, Qwen2.5-3B-Instruct (its published config: 36 layers, 16 query heads, 2 KV
-# heads, width 2,048). The second column grows with the tokens. The third is the matrix of attention scores, one
-# number for each pair of tokens in each query head of one layer: it grows with their square. Fast kernels never store
-# that matrix, but they do compute every number of it.
+# The same for the model of the paper, Qwen2.5-3B-Instruct, from the shape in its published config. The second column
+# grows with the tokens. The third is the matrix of attention scores, one number for each pair of tokens in each query
+# head of one layer: it grows with their square. Fast kernels never store that matrix, but they do compute every
+# number of it.
 
 # %%
-from types import SimpleNamespace
+from motif_lib.models.memory import PRESETS
 
-qwen = SimpleNamespace(num_hidden_layers=36, num_attention_heads=16, num_key_value_heads=2, hidden_size=2048)
-width = qwen.hidden_size // qwen.num_attention_heads
+qwen = PRESETS["Qwen/Qwen2.5-3B-Instruct"]
 rows = []
 for tokens in (2_048, 8_192, 32_768, 131_072):
-    cache = 2 * qwen.num_hidden_layers * qwen.num_key_value_heads * width * tokens * 2  # bfloat16: 2 bytes
-    scores = qwen.num_attention_heads * tokens**2 * 2
+    cache, scores = qwen.cache_bytes() * tokens, qwen.heads * tokens**2 * 2  # bfloat16: 2 bytes
     rows.append((f"{tokens:,}", f"{cache / 2**20:,.0f}", f"{scores / 2**20:,.0f}"))
 Table("Qwen2.5-3B, one sequence, MiB, computed", ("tokens", "KV cache", "scores of one layer"), rows)
 
 # %% [markdown]
-# **Time** follows the square too. One layer of attention in Qwen2.5-3B's shape, with all scores computed, on this
-# CPU:
+# **Time:** one layer of attention in Qwen2.5-3B's shape, with all scores computed, on this CPU.
+#
+# *Predict:* twice the tokens, how many times as long?
 
 # %% tags=["nbval-ignore-output"]
 import time
@@ -261,44 +260,52 @@ def seconds(tokens, heads=16, width=128):
 
 sizes = (128, 256, 512, 1024, 2048)
 times = [1000 * min(seconds(tokens) for _ in range(3)) for tokens in sizes]
-
-# %% [markdown]
-# *Predict:* twice the tokens, how many times as long?
+print("each size against the one before:", ", ".join(f"{b / a:.1f} times" for a, b in zip(times, times[1:])))
 
 # %% tags=["nbval-ignore-output"]
 axes = plots.new_axes()
 axes.loglog(sizes, times, "o-", color=BLUE, label="measured here")
 square = [times[-1] * (tokens / sizes[-1]) ** 2 for tokens in sizes]
-axes.loglog(sizes, square, ":", color=GREY, label="square of the tokens")
+axes.loglog(sizes, square, ":", color=GREY, label="square of the tokens, through the last point")
 axes.set(xlabel="tokens", ylabel="milliseconds, best of 3", xticks=sizes, xticklabels=sizes)
 axes.minorticks_off()
 axes.legend()
 axes.figure
 
 # %% [markdown]
-# *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.* On long texts,
-# twice the tokens take about four times as long.
+# *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.*
 #
-# Now cut one long context into pieces. In a context of T tokens each token looks at all before it, T² / 2 pairs. In n
-# contexts of T / n tokens there are n (T / n)² / 2 pairs: a share of 1 / n of the work, and of the cache that is held
-# at any time. Each piece repeats the question, so the pieces are not quite so short:
+# *What came out:* the number of scores grows exactly four times. The time grows as the line above the figure says:
+# less than four times where fixed costs still count, and more where the scores outgrow the processor's fast memory.
+#
+# Now cut one long context into rounds, and count **all** the work of Qwen2.5-3B. Each token costs two operations for
+# every parameter, and in attention four for each token before it, each layer and each number of a query: two for the
+# score, two for the sum of values. Every round reads the question again.
+#
+# *Predict:* three rounds in place of one, how much less work is that in all?
 
 # %%
 QUESTION, WORK = 200, 5_800  # tokens: of a prompt, of the whole work
-
-
-def pairs(rounds):
-    context = QUESTION + WORK / rounds
-    return rounds * context**2 / 2
-
-
-rows = [(str(n), f"{QUESTION + WORK / n:,.0f}", f"{pairs(n) / pairs(1):.2f}") for n in (1, 2, 3, 6, 12, 24)]
-columns = ("rounds", "longest context", "attention work, 1 round = 1")
-Table("One problem, cut into rounds, computed", columns, rows)
+rows, one = [], None
+for n in (1, 2, 3, 6, 12, 24):
+    context = QUESTION + WORK / n  # tokens of a round
+    parameters = n * context * 2 * (qwen.matrices + qwen.tables) / 1e12
+    attention = n * context**2 / 2 * 4 * qwen.layers * qwen.heads * qwen.head_size / 1e12
+    one = one or parameters + attention
+    amounts = parameters, attention, (parameters + attention) / one, qwen.cache_bytes() * context / 2**20
+    rows.append((str(n), f"{context:,.0f}", *(f"{amount:,.{d}f}" for amount, d in zip(amounts, (1, 1, 2, 0)))))
+columns = ("rounds", "longest context", "parameters", "attention", "all, 1 round = 1", "cache, MiB")
+Table("One problem, cut into rounds: operations in 10^12, computed", columns, rows)
 
 # %% [markdown]
-# The price: a piece does not see the pieces before it. Something has to be carried from one to the next, and it has
-# to be short. That is the subject of notebook 02.
+# *What came out:* hardly any. Attention does fall with the number of rounds, but at this length it was only an eighth
+# of the work. The parameters are used for every token, and many rounds read the question many times: 24 rounds are
+# *more* work than one. (A sampler that keeps the question's cache saves that reading; ours does.)
+#
+# So what binds is not the work. It is the **window**, and the **memory of the cache**, which has to be held for every
+# reply that is written at the same time. Both count the longest context, and rounds cut that down. The price: a piece
+# does not see the pieces before it. Something has to be carried from one to the next, and it has to be short. That is
+# the subject of notebook 02.
 #
 # ## 5. Where must it fail? Turn the dials
 #
@@ -328,7 +335,8 @@ context_meter(partial(plan, costs), steps=12, budget=BUDGET, window=WINDOW, roun
 # - Prompt and reply share one window, and a reply has a budget. Work that does not fit is lost, not wrong.
 # - You can compute beforehand at which length one round must fail; the measured accuracy falls there.
 # - A wider window moves that limit. Its cache grows with the tokens, its attention work with their square.
-# - n short contexts need about 1 / n of the attention work of one long context, if something short can be carried on.
+# - Several short contexts hold a smaller cache than one long context, for about the same work in all, if something short
+#   can be carried on.
 #
 # ## Next
 #

@@ -351,6 +351,16 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is arithmetic in words. That is
 # the place where training would have to begin (docs/real_models.md).
 #
+# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of a MATH-500 problem,
+# > Qwen2.5-Math-7B completes 54.6 % of them word for word
+# > ([arXiv 2507.10532](https://arxiv.org/abs/2507.10532)). And training that model with a *random* reward raised its
+# > MATH-500 score by 21.4 points ([arXiv 2506.10947](https://arxiv.org/abs/2506.10947)). What rises under a random
+# > reward was not taught by the right one.
+# >
+# > Two ways out. Train once more with `control="random"` (docs/switches.md): only what the right reward adds to that
+# > counts. And ask questions that did not exist when the model was trained: Ledger and
+# > `load_task("gsm_symbolic", seed=...)` draw theirs anew from a seed.
+#
 # ## What we saw
 #
 # - An accuracy needs its interval, and a difference needs a paired test on the same questions.
