@@ -81,12 +81,9 @@ axes.figure
 from motif_lib.carry import full_history, last_text, memory, progress_note
 from motif_lib.protocol import reply_text
 
-STRATEGIES = {
-    "progress_note": progress_note,  # the paper
-    "memory": memory,  # overwritten memory, as in MemAgent
-    "last_text(60)": last_text(60),  # Markovian, as in Delethink
-    "full_history": full_history,  # everything so far
-}
+# of the paper; overwritten memory, as in MemAgent; Markovian, as in Delethink; everything so far
+STRATEGIES = {"progress_note": progress_note, "memory": memory}
+STRATEGIES |= {"last_text(60)": last_text(60), "full_history": full_history}
 note = "12 apples after day zero"
 whole = reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 apples after day two")
 for name, carry in STRATEGIES.items():
