@@ -335,8 +335,8 @@ context_meter(partial(plan, costs), steps=12, budget=BUDGET, window=WINDOW, roun
 # - Prompt and reply share one window, and a reply has a budget. Work that does not fit is lost, not wrong.
 # - You can compute beforehand at which length one round must fail; the measured accuracy falls there.
 # - A wider window moves that limit. Its cache grows with the tokens, its attention work with their square.
-# - Several short contexts hold a smaller cache than one long context, for about the same work in all, if something short
-#   can be carried on.
+# - Several short contexts hold a smaller cache than one long context, for about the same work in all, if something
+#   short can be carried on.
 #
 # ## Next
 #

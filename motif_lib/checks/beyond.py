@@ -82,8 +82,12 @@ def check_part_of(function: Callable[[str, str], str]) -> Result:
         Case("a total may have one digit or three", lambda f: f("105 after day twelve", "day"), "after day twelve"),
     ]
     for note in (box, NO_NOTE, "47 so far", "day four is done", "47 after day four, 3 left", "some after day two", ""):
-        cases += [Case(vague, lambda f, note=note, part=part: f(note, part), note) for part in ("total", "day")]
+        cases += [Case(vague, _asked(note, part), note) for part in ("total", "day")]
     return run("part_of", function, cases)
+
+
+def _asked(note: str, part: str) -> Callable[[Callable[[str, str], str]], str]:
+    return lambda f: f(note, part)
 
 
 def _total(got: object) -> str:
