@@ -11,12 +11,12 @@
 # - what a row of training data looks like, and what one question costs;
 # - what is installed here, and how long each notebook will take.
 #
-# About 1 minute on two CPU cores, no GPU needed; the two exercises take about 10 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 25 minutes.
 #
 # ## The idea
 #
 # ```
-# question ─► round-1 prompt ─► m replies ─► k trajectories each, rounds 2..n
+# question ─► round-1 prompt ─► m replies ─► k futures each, rounds 2..n
 #                                  ▲                        │
 #                                  │                        ▼
 #                               update ◄── m advantages ◄── m rewards
@@ -26,13 +26,14 @@
 # |---|---|
 # | round | one prompt and one reply, in a context of its own; there are n of them, and the last gives the answer |
 # | note | the part of a reply that the next round sees, beside the question; *carry* is the rule that makes it |
-# | trajectory | the replies to one question, from round 1 to round n |
+# | trajectory | the replies to one question, one a round, from round 1 to round n |
+# | futures of a reply | k trajectories that all begin with it and are drawn anew from there on |
 # | group | the m replies of round 1 to the same question |
-# | reward of a reply | k trajectories go on from it: how many of them end in the right answer? |
+# | reward of a reply | how many of its futures end in the right answer? |
 # | advantage of a reply | its reward compared with those of its group |
 # | GRPO | the training method: of the m replies, those with a positive advantage become more likely, the others less |
 #
-# GRPO is short for group relative policy optimisation. With n = 1 nothing is carried and nothing rolled out, and MOTIF
+# GRPO is short for group relative policy optimisation. With n = 1 nothing is carried, a reply has no futures, and MOTIF
 # is plain GRPO.
 
 # %% [markdown]
@@ -45,8 +46,8 @@ from motif_lib.runtime import prepare
 prepare()
 
 # %% [markdown]
-# Settings and imports. Every notebook has one seed; the sizes are those of the CPU recipe, which `motif demo` trains
-# by.
+# Settings and imports. Every notebook has one seed; the sizes are those of the CPU recipe, which `motif demo` uses.
+# A *budget* is the number of tokens that a reply may have.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -64,7 +65,9 @@ disable_progress_bar()  # of the weights
 # ## 1. What is here
 #
 # The versions that are installed, and the hardware that was found. Without a GPU everything runs with motif-tiny, a
-# model of about a million parameters that comes with the package. With one, the same code takes Qwen2.5-3B-Instruct.
+# model of about a million parameters that comes with the package. It was pretrained on worked problems of one kind, in
+# one round and in several, with good notes and bad ones: it knows how, but not what pays. With a GPU the same code
+# takes Qwen2.5-3B-Instruct.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -98,7 +101,7 @@ print(f"motif-tiny writes {speed:,.0f} tokens a second here")
 #
 # | notebook | the question it answers | you build |
 # |---|---|---|
-# | `00_start_here` | what is all this? | the gold answer of a row |
+# | `00_start_here` | what is all this? | the gold answer of a row, a first experiment |
 # | `01_context_limits` | why does a model forget? | the room in a window |
 # | `02_multi_round_thinking` | how can it go on thinking? | the loop over the rounds |
 # | `03_rewards` | what is a good reply? | a format reward, an answer check |
@@ -124,47 +127,85 @@ Table("Run time", ("notebook", "minutes on two CPU cores", "minutes here, estima
 # **A question.** Ledger is the task that comes with the package: word problems drawn from a seed, in which one day is
 # one step of work, so that the number of steps is a dial. Rows have the two columns of GSM8K, a set of school
 # problems; the right answer, called *gold*, stands behind `####`.
+#
+# **A window.** The prompt and the reply share one window. Would this question and its full work fit?
 
 # %%
 from motif_lib.tasks import ledger
 
-row = ledger.problems("train", size=1, seed=SEED, steps=(8, 8))[0].row()
+row = ledger.problems("train", size=1, seed=SEED, steps=(10, 10))[0].row()
 print(row["question"], row["answer"], sep="\n\n")
+(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(10, 10))
+(work,) = ledger.replies(question, 1)  # a perfect reply in one round
+(prompt,) = sampler.render([messages(question.text, round=1, num_rounds=1)])
+needed = len(tokenizer(work)["input_ids"]) + 1  # and the end
+print(f"prompt {len(prompt)} + work {needed} = {len(prompt) + needed} tokens; the window has {sampler.window}")
 
 # %% [markdown]
-# **A prompt.** `messages` writes the chat of one round: a system message, which asks for `<reasoning>` and `<answer>`,
-# and a user message with the question, from round 2 on a note, and which round it is. The model's chat template makes
-# one text of it. This is all that motif-tiny sees of round 1; its template leaves the system message out, for it knows
-# no other task. (A real model sees every word of it, and needs them.)
+# *Predict, then run:* in one round, with all that the window leaves, what will the end of the reply look like?
 
 # %%
-(question,) = load_task("ledger", split="train", size=1, seed=SEED, steps=(8, 8))
+whole = LocalSampler(model, tokenizer, None, temperature=0)  # None: as many tokens as the window leaves
+(reply,) = think([question], whole, num_rounds=1)[0].replies
+print(f"...{reply.text[-120:]}\n--- {reply.tokens} tokens; ended by itself: {reply.finished}")
+
+# %% [markdown]
+# *What came out:* day after day is worked, and then the window is full: no `<answer>`, so no answer. The model is not
+# to blame, and no training will help, for the tokens are not there. Up to 8 steps question and work fit this window; 9
+# steps do not. A model of billions of parameters has a longer window, and meets longer problems.
+#
+# **A prompt.** So the work is cut into rounds. `messages` writes the chat of one round: a system message, which asks
+# for `<reasoning>` and `<answer>`, and a user message with the question, from round 2 on a note, and which round it is.
+# The model's chat template makes one text of it. This is all that motif-tiny sees of round 1; its template leaves the
+# system message out, for it knows no other task. (A real model sees every word of it, and needs them.)
+
+# %%
 print(sampler.seen(messages(question.text, round=1, num_rounds=ROUNDS)))
 
 # %% [markdown]
-# **Rounds.** `think` runs them. The note is all that a round knows of the rounds before it.
+# **Rounds.** `think` runs them. The note is all that a round knows of the rounds before it; a round of 60 tokens holds
+# four days.
 #
-# *Predict, then run:* the model has never been rewarded for anything. Will its notes be of use?
+# *Predict, then run:* the model has never been rewarded for anything, and in most of its pretraining texts a round
+# stops after one day. Will three rounds be of use to it?
 
 # %%
+def show(trajectory):
+    for reply in trajectory.replies:
+        print(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens\n{reply.text}")
+    print(f"--- gold answer: {trajectory.question.gold}")
+
+
 greedy = LocalSampler(model, tokenizer, BUDGET, temperature=0)
-(trajectory,) = think([question], greedy, ROUNDS)
-for reply in trajectory.replies:
-    print(f"--- round {reply.round}: {reply.prompt_tokens} + {reply.tokens} tokens\n{reply.text}")
-print(f"--- gold answer: {question.gold}")
+show(think([question], greedy, ROUNDS)[0])
 
 # %% [markdown]
-# It stops after a single step, its favourite habit, and leaves too much for the last round: the budget cuts that reply
-# off before its answer. (The notes name coins and stamps where the question has cards. No answer depends on that word,
-# and so small a model never learned to copy it.)
+# *What came out:* no. Its notes are true, but each round stops after a single step, its favourite habit. Eight steps
+# are left for the last round, and the budget cuts that reply off before its answer. Rounds alone do not help: the model
+# has to *use* them.
 #
-# **Rewards.** For each of m = 8 replies k = 4 trajectories are rolled out to the last round. A right answer there
-# counts 2, a wrong one 0 (reference code), and the reply earns their mean.
+# *Predict, then run:* the same model after training by the outcomes (the adapter is **recorded**, from `motif demo`).
+# Three rounds of four days would do for 10 steps. What will its first two notes say?
+
+# %%
+from motif_lib import load_sampler
+
+trained = load_sampler("motif-tiny", RECORDED / "demo" / "motif-all-rounds" / "adapter", BUDGET, temperature=0)
+show(think([question], trained, ROUNDS)[0])
+
+# %% [markdown]
+# *What came out:* FILLIN (four days in each of the first two rounds, noted as total and day, "47 after day four"; then
+# the last two days and the box). Nobody showed it that: it was told which answers were right. The rest of this section
+# says how.
+#
+# **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k futures, which are rolled out to the
+# last round. A right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean. The recipe
+# takes k = 4; here it is 16, so that there is less luck in what you see.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib import FutureAccuracy
 
-m, k = 8, 4
+m, k = 8, 16
 prompt = messages(question.text, 1, ROUNDS)
 replies = [completion.text for completion in sampler([prompt] * m)]
 reward = FutureAccuracy(sampler, num_trajectories=k, num_rounds=ROUNDS)
@@ -173,8 +214,11 @@ rewards = reward([prompt] * m, replies, **columns)
 print([round(value, 2) for value in rewards])
 
 # %% [markdown]
-# **Advantages.** Reward minus mean of the group, in units of its spread. If all rewards of a group are equal, all its
-# advantages are 0 and the question teaches nothing in this step.
+# **Advantages.** Reward minus mean of the group, in units of its spread (the CPU recipe leaves the division out;
+# notebook 05 says why). If all rewards of a group are equal, all its advantages are 0 and the question teaches nothing
+# in this step.
+#
+# *Predict:* which notes get a positive advantage?
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.carry import progress_note
@@ -186,6 +230,11 @@ rows = [(note, f"{r:.2f}", f"{a:+.2f}") for note, r, a in zip(notes, rewards, ad
 Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward", "advantage"), rows)
 
 # %% [markdown]
+# *What came out:* those of replies that worked four days and say where they stand, total and day: if round 2 does the
+# same, the last round can finish. From a note of day one nothing can: one, four and four are not ten. And from "some
+# are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a poor one may
+# be lucky.
+#
 # **An update.** The trainer does all of this for several questions a step and then takes one gradient step, which
 # makes replies with a positive advantage more likely. It is TRL's `GRPOTrainer` with one more dial, `num_rounds`. One
 # step of the CPU recipe, on two questions; its `reward` is the mean outcome plus 0.2 times the format reward of
@@ -204,19 +253,28 @@ shown = ("reward", "motif/accuracy", "motif/groups_without_signal", "loss", "gra
 Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name in shown])
 
 # %% [markdown]
-# **An evaluation.** One step changes little. What fifty steps change was **recorded**: `motif demo` trained with this
-# recipe ("round 1": the replies of round 1 are trained, as in the paper). Then the untrained model, called *base*, and
-# the trained one were asked the same held-out problems in three rounds each.
+# **An evaluation.** One step changes little. What fifty steps change was **recorded**: `motif demo` trained GRPO in one
+# round that may fill the window, and two kinds of MOTIF in three rounds of 60 tokens. "Round 1" is the paper's: the
+# replies of round 1 are trained, with k = 4 futures each. "All rounds" trains every round of whole trajectories, which
+# share their outcome (k = 1). The untrained model is called *base*. All five were asked the same held-out problems.
+#
+# *Predict, then run:* who solves problems that do not fit the window, and who is best at those that do?
 
 # %%
-from motif_lib.evaluate import Report, compare
+from motif_lib.evaluate import Report
+from motif_lib.studies.demo import BASES, METHODS, folder_of, longest_that_fits, results_table
 
-base, trained = (Report.load(RECORDED / "demo" / name / "test") for name in ("base", "motif-round-1"))
-compare(base, trained).table()
+reports = {name: Report.load(folder_of(RECORDED / "demo", name) / "test") for name in BASES | METHODS}
+fits = longest_that_fits([item.question for item in reports["GRPO"].items], "motif-tiny")
+results_table(reports, fits)
 
 # %% [markdown]
-# The brackets are 95 % intervals; the verdict below the table says "better" only where interval and test agree. This
-# is one seed: notebook 05 shows three, and how far apart they end. You can repeat the run with `make demo`.
+# *What came out:* where the window is too short, one round solves FILLIN % before and after GRPO: training cannot make
+# room. Rounds can: the untrained model solves FILLIN % of the long problems, MOTIF FILLIN % and FILLIN %. On problems
+# that fit, one round is at FILLIN %, and MOTIF all rounds at FILLIN %: each hand-over is one more chance to go wrong.
+#
+# The brackets are 95 % intervals. This is one seed: notebook 05 shows three, and how far apart they end. You can repeat
+# the run with `make demo`.
 #
 # ### Exercise 1: the gold answer
 #
@@ -228,9 +286,6 @@ compare(base, trained).table()
 def gold_of(answer):
     return None  # your turn
 
-
-# %% [markdown]
-# The check runs your function on rows that have caught others out.
 
 # %%
 from motif_lib.checks import start as checks
@@ -257,15 +312,13 @@ checks.check_gold_of(gold_of)
 # ### Exercise 2: the price of a question
 #
 # *Difficulty 1 of 5, 5 minutes.* Write `replies_per_question(m, k, n)`: how many replies are sampled for one question
-# with m replies in round 1, k trajectories from each of them, and n rounds in all?
+# with m replies in round 1, k futures of each of them, and n rounds in all? (The reference code takes m = 8, k = 4,
+# n = 3.)
 
 # %%
 def replies_per_question(m, k, n):
     return None  # your turn
 
-
-# %% [markdown]
-# The reference code takes m = 8, k = 4, n = 3. How many replies does one of its steps sample?
 
 # %%
 checks.check_replies_per_question(replies_per_question)
@@ -273,7 +326,7 @@ checks.check_replies_per_question(replies_per_question)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# The k trajectories of a reply share that reply: count round 1 once. How many rounds are left after it?
+# The k futures of a reply share that reply: count round 1 once. How many rounds are left after it?
 #
 # </details>
 # <details><summary>Solution</summary>
@@ -287,9 +340,68 @@ checks.check_replies_per_question(replies_per_question)
 #
 # </details>
 #
+# ### Exercise 3: an experiment
+#
+# *Difficulty 2 of 5, 15 minutes.* One round with the whole window, or three rounds of 60 tokens? First the
+# **hypothesis**: for problems of 6 steps and of 11, which of the two solves more, and why? Write it here, with a number
+# for each of the four: ...
+#
+# Then the **measurement**. Write `share_right(questions, sampler, num_rounds)`: the share of the questions, from 0 to
+# 1, whose final answer is right. `think` gives a trajectory for each question, and
+# `verify(trajectory.final, question.gold, question.task).correct` is True if its answer is right, False if it is
+# wrong, and None if nothing can be graded, which is no right answer either. Once the check says "ok", your function
+# measures: the untrained model with the whole window, which was pretrained to answer so, and the trained one in three
+# rounds.
+
+# %%
+from motif_lib import think
+from motif_lib.verify import verify
+
+
+def share_right(questions, sampler, num_rounds):
+    return None  # your turn
+
+
+# %%
+if checks.check_share_right(share_right).status == "ok":
+    for steps in (6, 11):
+        asked = load_task("ledger", size=20, seed=SEED, steps=(steps, steps))
+        one, three = share_right(asked, whole, 1), share_right(asked, trained, ROUNDS)
+        print(f"{steps} steps: one window {one:.0%}, three rounds {three:.0%}")
+
+# %% [markdown]
+# **Conclusion**, two sentences, here: for which problems would you take three rounds? What would you measure before you
+# say so of another model? ...
+#
+# <details><summary>Hint</summary>
+#
+# `think(questions, sampler, num_rounds)` keeps the order of the questions. Count the verdicts that are `True`.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# from motif_lib import think
+# from motif_lib.verify import verify
+#
+# def share_right(questions, sampler, num_rounds):
+#     trajectories = think(questions, sampler, num_rounds)
+#     verdicts = [verify(t.final, q.gold, q.task).correct for t, q in zip(trajectories, questions)]
+#     return sum(verdict is True for verdict in verdicts) / len(questions)
+# ```
+#
+# A conclusion that the numbers carry: "With 6 steps one window is at least as good and costs one prompt. With 11 it
+# solves nothing, because question and work do not fit; only rounds can, if the model has learned to fill them. With 20
+# questions a difference of two or three of them is luck (notebook 06). Of another model I would first measure how long
+# its replies are, and how long its window is."
+#
+# </details>
+#
 # ## What we saw
 #
 # - A question becomes prompts, replies, rewards, advantages and one update; each step is one call of the library.
+# - What does not fit the window cannot be answered in one round, whatever the training. With good notes it can, in
+#   three.
 # - The reward looks ahead: a reply in round 1 is as good as the answers that its note leads to.
 # - Looking ahead has its price, m (1 + k (n - 1)) replies for one question.
 #

@@ -14,9 +14,10 @@
 # **You will learn**
 # - to write the loop over the rounds yourself, and to know what it must hand on;
 # - to see, round by round, what is carried and what is lost;
-# - to prove that a note is used, by comparing it with an empty, a shuffled and a gold one.
+# - to prove that a note is used, by comparing it with an empty, a shuffled and a gold one;
+# - to find out by an experiment where rounds begin to pay.
 #
-# About 1 minute on two CPU cores, no GPU needed; the two exercises take about 25 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 45 minutes.
 
 # %% [markdown]
 # On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
@@ -49,9 +50,10 @@ sampler = LocalSampler(model, tokenizer, BUDGET, temperature=0)
 # %% [markdown]
 # ## 1. Two rounds by hand
 #
-# A problem of six steps does not fit the budget of one round (notebook 01). So we ask for progress first. The prompt
-# of round 1, here as the model sees it, says which round it is. The reply ends in an `<answer>`, and in every round but
-# the last that answer is the note.
+# One round of 60 tokens holds four steps and a note or the answer (notebook 01); this problem has six. So
+# we ask for progress first. The prompt of round 1, here as the model sees it, says which round it is. The reply ends in
+# an `<answer>`, and in every round but the last that answer is the note: motif-tiny was pretrained on worked problems
+# of this form.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(6, 6))
@@ -60,8 +62,6 @@ first = sampler([chat])[0]
 print(sampler.seen(chat) + first.text)
 
 # %% [markdown]
-# (Stamps for books: what counts in this note is the total and the day, see notebook 00.)
-#
 # Round 2 is a **new context**. It holds the question again and, inside `<progress>`, the note. The reasoning of round
 # 1 is gone.
 
@@ -79,6 +79,9 @@ print(sampler.seen(chat) + second.text)
 # - `messages(question, round, num_rounds, progress)`: rounds count from 1; `progress` is `None` in round 1;
 # - `sampler([chat])`: a list of chats in, a list of completions out; `completion.text` is the reply;
 # - `read_answer(text)`: the note, or `None` if the reply has no answer; the next round is then told `NO_NOTE`.
+#
+# The check plays the model and looks at every prompt that you send. Once it says "ok", your loop answers the question
+# with the real model.
 
 # %%
 from motif_lib.protocol import NO_NOTE, messages, read_answer
@@ -87,10 +90,6 @@ from motif_lib.protocol import NO_NOTE, messages, read_answer
 def my_think(question, sampler, num_rounds):
     return None  # your turn
 
-
-# %% [markdown]
-# The check plays the model and looks at every prompt that you send. Once it says "ok", your loop answers the question
-# with the real model.
 
 # %%
 from motif_lib.checks import rounds as checks
@@ -147,72 +146,50 @@ assert counting.calls == [100] * ROUNDS
 # %% [markdown]
 # ## 3. Do rounds help?
 #
-# One round of the budget against three rounds of the same budget each, on problems of 1 to 8 steps.
+# One round of 60 tokens, three rounds of 60 tokens each, and one round that may fill the window of 196, which holds
+# question and work of up to eight steps. Problems of 1 to 12 steps.
 #
-# *Predict, then run.* The model was pretrained on all kinds of habits: in a round that is not the last it most often
-# stops after a single step (`motif_lib.tiny.pretraining_examples`), and nobody has ever rewarded it. Where will three
-# rounds win, and where will they lose?
+# *Predict, then run:* in a round that is not the last the model most often stops after a single step, a habit from its
+# pretraining, and nobody has ever rewarded it. Where will three rounds win, and where will they lose?
 
 # %%
 from motif_lib.show import plots
 
-questions = load_task("ledger", size=48, seed=SEED, steps=(1, 8))
-reports = {}
-for n in (1, ROUNDS):
-    name = f"{n} rounds" if n > 1 else "1 round"
-    reports[name] = evaluate(questions, sampler, n, name=name, progress=False)
+questions = load_task("ledger", size=60, seed=SEED, steps=(1, 12))
+whole = LocalSampler(model, tokenizer, None, temperature=0)  # None: as many tokens as the window leaves
+systems = {"one round": (sampler, 1), "three rounds": (sampler, ROUNDS), "one round, whole window": (whole, 1)}
+reports = {name: evaluate(questions, *system, name=name, progress=False) for name, system in systems.items()}
 curves = {
     name: [(steps, e.value, e.low, e.high) for steps, e in report.by("length").items()]
     for name, report in reports.items()
 }
-plots.accuracy_by_length(curves).figure
+plots.accuracy_by_length(curves, fits=8).figure
 
 # %% [markdown]
-# *Figure 1: accuracy of one and of three rounds against the number of steps, six problems each, greedy, 95 %
-# intervals.* What it cost:
+# *Figure 1: accuracy against the number of steps, five problems each, greedy, 95 % intervals.* What it cost:
 
 # %%
 rows = [
     (name, str(r.accuracy), f"{r.prompt_tokens_per_question:.0f}", f"{r.tokens_per_question:.0f}")
     for name, r in reports.items()
 ]
-Table("48 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
+Table("60 problems", ("", "accuracy", "prompt tokens a question", "reply tokens a question"), rows)
 
 # %% [markdown]
-# The loop alone does not make a reasoner. It solves problems of five and six steps, which one round cannot. But a round
-# that stops after one step wastes most of its budget, so beyond six steps too much is left for the last round. And each
-# hand-over is one more chance to go wrong: at three steps the model stops after two and boxes that total as if it were
-# the answer. What is missing is a *reason* to use the rounds well; the reward of notebook 03 and the training of
-# notebook 05 give one.
+# *What came out:* against one round of the same budget three rounds win at five and six steps: one step in each of the
+# first two rounds, four in the last. Where their curve lies lower on short problems, a hand-over went wrong: each is
+# one more chance for that. One round that may fill the window beats both up to eight steps. From nine on nobody solves
+# anything, each for its own reason: one round has no room, and three rounds have it but waste it. What is missing is a
+# *reason* to use them well. The reward of notebook 03 and the training of notebook 05 give one.
 #
 # ## 4. What is carried, what is lost?
 #
-# Over many trajectories: how long are the replies, how long the notes, and how many replies hand on nothing?
-
-# %%
-from statistics import fmean
-
-trajectories = think(questions, sampler, ROUNDS)
-
-
-def row(round):
-    replies = [trajectory.replies[round - 1] for trajectory in trajectories]
-    said, carried = fmean(len(r.text) for r in replies), fmean(len(r.carried) for r in replies)
-    lost = sum(r.carried == NO_NOTE for r in replies)
-    return f"round {round}", f"{said:.0f}", f"{carried:.0f}", f"{lost} of {len(replies)}"
-
-
-columns = ("", "characters of the reply", "of the note", "replies without a note")
-Table("What is handed on (means)", columns, [row(round) for round in range(1, ROUNDS)])
-
-# %% [markdown]
-# Most of each reply is forgotten. None was cut off before its note; that happens to longer replies (exercise 2).
-#
 # The **round stepper** shows the exact prompt of each round, the reply, and what of it the next round will see. The
-# first trajectories were just made, by the untrained model; those after them are **recorded**: rollouts from a
-# training run of `motif demo`. With *Ask* you put your own question to the model.
+# first trajectories are made now, by the untrained model; those after them are **recorded**: rollouts from a training
+# run of `motif demo`. With *Ask* you put your own question to the model.
 #
-# Find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or the note?
+# *Predict, then look:* find a trajectory that ends wrong, and the round in which it goes wrong. Was the work wrong, or
+# the note?
 
 # %%
 from motif_lib.records import read_traces
@@ -225,11 +202,16 @@ def outcome(trajectory):
     return float(verify(trajectory.final, trajectory.question.gold, "ledger").correct or 0)
 
 
-recorded = read_traces(RECORDED / "demo" / "motif-any-round" / "traces.jsonl")[:8]
-live = [t for t in trajectories if t.question.length > 2][:12]
+recorded = read_traces(RECORDED / "demo" / "motif-all-rounds" / "traces.jsonl")[:8]
+live = think(questions[2:14], sampler, ROUNDS)
 round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=outcome)
 
 # %% [markdown]
+# *What came out:* in most of them neither. The steps are worked correctly and the notes are true. But rounds that stop
+# after one step leave too much for the last one, whose budget ends before its answer. In the recorded rollouts, drawn
+# at temperature 1, there is a second way: a note such as "some are left" or "47 so far", from which nobody could go on.
+# Most of each reply is forgotten, and that does no harm, as long as total and day are in the note.
+#
 # ### Exercise 2: a note that survives
 #
 # *Difficulty 2 of 5, 10 minutes.* If the budget cuts a reply off before its answer, `progress_note`, the carry of the
@@ -238,6 +220,8 @@ round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=ou
 # - a reply with an answer carries that answer, at most `MAX_NOTE` characters of it;
 # - without one, the note of the round before (`previous`) stays as it was;
 # - without that too, the note is `NO_NOTE`.
+#
+# The check hands in replies that are cut off, doubled and far too long.
 
 # %%
 from motif_lib.carry import MAX_NOTE
@@ -247,9 +231,6 @@ from motif_lib.protocol import NO_NOTE, read_answer
 def keep_note(reply, finished, previous):
     return None  # your turn
 
-
-# %% [markdown]
-# The check hands in replies that are cut off, doubled and far too long.
 
 # %%
 checks.check_keep_note(keep_note)
@@ -286,7 +267,7 @@ from motif_lib.samplers.base import Completion
 def forgetful(chat):
     if "Round 2" in chat[-1]["content"]:
         return Completion("<reasoning>\nso many words that the budget ends h", finished=False)
-    return reply_text("step by step", "12 apples after day four")
+    return reply_text("step by step", "47 after day four")
 
 
 for carry in (progress_note, memory):
@@ -300,22 +281,26 @@ for carry in (progress_note, memory):
 # question alone. So we run rounds 1 and 2 once, and answer the last round four times, each time with a different note:
 # the model's **own**, an **empty** one, one **shuffled** in from another question, and a **gold** one that is true.
 #
-# *Predict:* on problems of six steps, too long for one round, what will each of the four give? The gold note states
-# the total after four steps: what one round of full work would have written.
+# *Predict, then run:* on problems of eight steps, too long for one round of 60, what will each of the four give? The
+# gold note states the total after four steps: what one round of full work would have written.
 
 # %%
 from motif_lib.evaluate import carry_probe, ledger_note
 
-six = load_task("ledger", size=24, seed=SEED + 1, steps=(6, 6))
-probe = carry_probe(six, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
+eight = load_task("ledger", size=24, seed=SEED + 1, steps=(8, 8))
+probe = carry_probe(eight, sampler, ROUNDS, lambda question, done: ledger_note(question, 1), seed=SEED)
 probe.table()
 
 # %% [markdown]
-# Read it line by line. *Empty*: what the last round can do alone. *Shuffled*: if this is hardly better than empty, then
-# what the note says is what counts, not that there is a note. *Gold* minus *own*: what better first rounds could gain.
+# *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it has no room for
+# eight steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
+# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and four more are
+# not eight.
 #
-# Now problems of nine to twelve steps, which three rounds of four steps each can solve. Here the gold note states the
-# total after eight steps. *Predict:* how far does the untrained model get by itself?
+# Now problems of 9 to 12 steps, which do not fit the window; three rounds of four steps can solve them. The gold note
+# states the total after eight steps.
+#
+# *Predict, then run:* how far does the untrained model get by itself, and how far with the gold note?
 
 # %%
 long = load_task("ledger", size=24, seed=SEED + 1, steps=(9, 12))
@@ -323,8 +308,9 @@ long_probe = carry_probe(long, sampler, ROUNDS, ledger_note, seed=SEED)
 long_probe.table()
 
 # %% [markdown]
-# If the last round can go on from a gold note, then the first rounds are what has to be trained. That is what MOTIF
-# does: it rewards the reply of round 1 for the answers that its note leads to.
+# *What came out:* by itself nowhere, with the gold note everywhere: problems that no single round can solve. So the
+# last round can do its part, and the first rounds are what has to be trained. That is what MOTIF does: it rewards the
+# reply of round 1 for the answers that its note leads to.
 
 # %%
 for found in (probe, long_probe):
@@ -332,10 +318,71 @@ for found in (probe, long_probe):
     assert accuracy["gold"] >= max(accuracy["empty"], accuracy["shuffled"])
 
 # %% [markdown]
+# ### Exercise 3: an experiment, where do rounds begin to pay?
+#
+# *Difficulty 3 of 5, 20 minutes.* Problems of seven steps, which fit the window; one round of B tokens against three
+# rounds of B tokens each. For the one round we take the untrained model, and for the three rounds the trained one (a
+# **recorded** adapter, from `motif demo`), which works four days in a round if it can. A worked day takes 9 tokens, the
+# frame of a reply (tags, first total, note or box) 18.
+#
+# **Hypothesis**, before you run anything: from which B on will one round solve them? From which B on will three? What
+# happens in between, below and above? Write it here: ...
+#
+# **Measurement.** The next cell asks the same questions at six budgets. `one` and `three` map a budget to the number
+# of questions solved. Write `smallest_budget(one, three, margin)`: the smallest budget at which three rounds solve at
+# least `margin` questions more than one round, or `None` if there is none.
+
+# %%
+def smallest_budget(one, three, margin):
+    return None  # your turn
+
+
+# %%
+asked = load_task("ledger", size=20, seed=SEED + 2, steps=(7, 7))
+trained, _ = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
+one, three = {}, {}
+for budget in (40, 50, 60, 70, 80, 90):
+    for found, asking, n in ((one, model, 1), (three, trained, ROUNDS)):
+        limited = LocalSampler(asking, tokenizer, budget, temperature=0)
+        found[budget] = sum(item.hits for item in evaluate(asked, limited, n, progress=False).items)
+rows = [(str(budget), str(one[budget]), str(three[budget])) for budget in one]
+Table("Solved of 20, seven steps", ("tokens a round", "one round", "three rounds"), rows)
+
+# %%
+if checks.check_smallest_budget(smallest_budget).status == "ok":
+    print("three rounds beat one from a budget of", smallest_budget(one, three, margin=4), "on")
+
+# %% [markdown]
+# **Conclusion**, three sentences, here: between which budgets do rounds pay, and what sets the lower end, what the
+# upper? What would happen to the range with ten steps, which do not fit the window? ...
+#
+# <details><summary>Hint</summary>
+#
+# The budgets are the keys of `one`, in any order: sort them, and take the first with a lead of `margin` or more.
+#
+# </details>
+# <details><summary>Solution</summary>
+#
+# ```python
+# def smallest_budget(one, three, margin):
+#     ahead = [budget for budget in sorted(one) if three[budget] - one[budget] >= margin]
+#     return ahead[0] if ahead else None
+# ```
+#
+# Why a margin: with 20 questions a lead of one or two is luck (notebook 06 computes how much). A conclusion that the
+# table carries: "Three rounds pay from the budget on that holds the four steps of a round, and up to the budget that
+# holds all seven. Below it both fail, above it one round is as good, and cheaper. With ten steps there is no upper end:
+# the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with ten steps, or
+# with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
+#
+# </details>
+#
 # ## What we saw
 #
 # - The loop is ten lines: each round gets a fresh context, the question again, and one note. All else is forgotten.
 # - Rounds by themselves do not make a better reasoner; a note that is vague, wrong or missing loses the work before it.
+# - Rounds pay between the budget at which they can finish and the one at which one round can; a window takes away the
+#   upper end.
 # - A probe with other notes shows whether the note is used, and what a better one would be worth.
 #
 # ## Next

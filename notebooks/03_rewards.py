@@ -328,9 +328,8 @@ assert (theirs, ours) == (2.0, 0.0)
 # ## 5. The core of MOTIF: what is a note worth?
 #
 # So far a reward has read one reply. MOTIF trains the reply of round 1, on a problem that takes three rounds, and
-# there is nothing to grade in it: its `<answer>` holds a note, say `47 apples after day four`. Is that a good note? Let
-# the model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k
-# times.
+# there is nothing to grade in it: its `<answer>` holds a note, say `47 after day four`. Is that a good note? Let the
+# model go on from it and see whether it gets there. It draws its words, so one try may be luck: let it go on k times.
 #
 # Each try is a **future** of the reply: a copy of the trajectory that goes on to round n with draws of its own. A right
 # final answer counts 2 points and a wrong one 0, as in the reference code, and
@@ -438,7 +437,7 @@ checks.check_future_reward(my_rewards)
 # ## 6. An experiment: break the reward
 #
 # Training makes more likely what is paid best in a group. So a reward can be tried before any training: let motif-tiny
-# write eight replies of round 1 to problems that no single round can hold, and look at the replies that a reward likes
+# write eight replies of round 1 to problems that no single window can hold, and look at the replies that a reward likes
 # best. `judge` is your two functions in one: the futures of each reply, and their mean outcome. The cell prints those
 # of the replies to the first question.
 
@@ -470,11 +469,7 @@ for reply, reward in zip(first[:m], rewards):
 
 
 # %% tags=["nbval-ignore-output"]
-from motif_lib.tasks.ledger import ITEMS, Ledger, note
-
-
-def words(text):
-    return [word for word in text.split() if word not in ITEMS]  # motif-tiny's notes often name the wrong thing
+from motif_lib.tasks.ledger import Ledger, note
 
 
 def mine(reply):
@@ -483,7 +478,7 @@ def mine(reply):
 
 def days_handed_on(start):
     problem, carried = Ledger.read(start.question.text), start.replies[0].carried
-    return next((day for day in range(1, problem.days + 1) if words(note(problem, day)) == words(carried)), 0)
+    return next((day for day in range(1, problem.days + 1) if note(problem, day) == carried), 0)
 
 
 pay = {"MOTIF: mean outcome of the futures": rewards}

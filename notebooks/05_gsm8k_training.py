@@ -7,9 +7,10 @@
 # **You will learn**
 # - to start, watch, stop and resume a MOTIF run, and to get vanilla GRPO from the same code with `num_rounds=1`;
 # - to read its log: what a loss near zero says, what a group without signal is, what a cut reply costs;
+# - to find out before a training whether there is anything to learn from;
 # - what to change for Qwen2.5-3B and GSM8K on a GPU.
 #
-# About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 10 minutes. The last section says what
+# About 2 minutes on two CPU cores, no GPU needed; the two exercises take about 25 minutes. The last section says what
 # a GPU is for.
 
 # %% [markdown]
@@ -58,7 +59,7 @@ disable_progress_bar()  # of the weights
 #
 # A recipe is a YAML file: a model, a task, and the settings of `MotifConfig`, which are those of TRL's `GRPOConfig`
 # plus the rounds. These are the recipes in the package. The last column is the price of one training question,
-# `m (1 + k (n - 1))` replies: m replies in round 1, and from each of them k trajectories through the other rounds.
+# `m (1 + k (n - 1))` replies: m replies in round 1, and for each of them k futures through the other rounds.
 
 # %%
 from motif_lib.training.recipe import FOLDER
@@ -72,22 +73,29 @@ for file in sorted(FOLDER.glob("*.yaml")):
 
 # %% [markdown]
 # A whole recipe is too long for a lesson: `cpu` takes 50 steps of 8 questions. So we take 8 steps, and of `cpu` 4
-# questions a step and k = 2.
+# questions a step and k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: a
+# budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 60 tokens. (On a GPU the
+# window is longer than any card would bear, so there GRPO keeps the recipe's budget.)
 #
-# *Predict:* how many replies does one step of this smaller run sample with MOTIF, how many with vanilla GRPO (n = 1)?
+# *Predict, then run:* how many replies does one step of this smaller run sample with MOTIF, how many with GRPO (n = 1)?
 
 # %%
 recipe = recipe.with_train(max_steps=8)
+METHODS = {"GRPO": {"num_rounds": 1}, "MOTIF": {"num_rounds": 3}}
 if RECIPE == "cpu":
     recipe = recipe.with_train(per_device_train_batch_size=32, num_trajectories=2)
+    METHODS["GRPO"] |= {"max_completion_length": None}  # all that the window leaves
 questions = recipe.load_questions(SEED)
-for rounds in (1, 3):
-    config = recipe.with_train(num_rounds=rounds).config(OUT / "look")
+for name, changes in METHODS.items():
+    config = recipe.with_train(**changes).config(OUT / "look")
     asked, each = config.questions_per_step, config.replies_per_question
-    print(f"n={rounds}: {asked} questions x {each} = {asked * each} replies a step")
+    print(f"{name}: {asked} questions x {each} = {asked * each} replies a step")
 print(questions[0].text, "->", questions[0].gold)
 
 # %% [markdown]
+# *What came out:* 4 · 8 (1 + 2 · 2) = 160 with MOTIF, 4 · 8 = 32 with GRPO: looking two rounds ahead is what the MOTIF
+# reward costs. With k = 1 and credit for all rounds of whole trajectories it would be 4 · 8 · 3 = 96.
+#
 # `recipe.load_questions` is one call of `load_task`: `load_task("ledger", split="train", steps=(4, 12))` here,
 # `load_task("gsm8k", split="train")` in a recipe that says so. GSM8K comes from the Hub, or without a network from the
 # folder that the environment variable `MOTIF_DATA` names.
@@ -135,14 +143,14 @@ class LivePlot(TrainerCallback):
 
 # %% [markdown]
 # A trainer takes a model, settings, questions and a LoRA adapter to train; `recipe.load_model` gives model, tokenizer
-# and adapter as the recipe wants them. The only difference between vanilla GRPO and MOTIF is `num_rounds`.
+# and adapter as the recipe wants them. Vanilla GRPO and MOTIF are the same trainer: what differs stands in `METHODS`.
 
 # %%
 from motif_lib import MotifTrainer
 
 
-def make_trainer(num_rounds, folder, *callbacks):
-    args = recipe.with_train(num_rounds=num_rounds).config(OUT / folder, seed=SEED)
+def make_trainer(name, *callbacks):
+    args = recipe.with_train(**METHODS[name]).config(OUT / name, seed=SEED)
     model, tokenizer, adapter = recipe.load_model(SEED)
     callbacks = [LivePlot(), *callbacks]
     trainer = MotifTrainer(model, args, questions, processing_class=tokenizer, peft_config=adapter, callbacks=callbacks)
@@ -151,22 +159,26 @@ def make_trainer(num_rounds, folder, *callbacks):
 
 
 # %% [markdown]
-# **Vanilla GRPO**: one round, judged at once. Most of these problems do not fit into one round.
+# **Vanilla GRPO**: one round, judged at once. The problems have 4 to 12 steps; of up to 8 steps question and work fit
+# the window, of 9 and more they do not.
 #
-# *Predict:* will the spread inside the groups be large or small?
+# *Predict, then run:* will the spread of the rewards inside the groups be large or small?
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.samplers.out_of_memory import free_memory
 from motif_lib.training.runs import train_to_the_end
 
-trainer = make_trainer(1, "grpo")
+trainer = make_trainer("GRPO")
 train_to_the_end(trainer)
 grpo = trainer.state
 assert grpo.global_step == grpo.max_steps
 
 # %% [markdown]
-# The reward is not zero although few problems fit: replies in the right format earn up to 1.5 points, here at weight
-# 0.2, whatever their answer. The metric `motif/accuracy` counts right answers only; the table further down shows it.
+# *What came out:* small, whatever the reward. A group is eight replies to *one* question. If the question fits, the
+# untrained model solves it nearly every time: eight rewards of 2. If it does not fit, all eight are cut off: eight
+# times
+# 0. (The rest is format: replies in the right format earn up to 1.5 points, here at weight 0.2.) Exercise 2 measures
+# it.
 #
 # **MOTIF**: three rounds of the same size. A run on a shared machine gets interrupted. The stop button of the notebook
 # (or Ctrl-C) ends the run after the step it is in and writes a checkpoint. Here a callback presses it in step 3. A new
@@ -185,15 +197,15 @@ class PressStop(TrainerCallback):
 
 del trainer  # a GPU has no room for two
 free_memory()
-trainer = make_trainer(3, "motif", PressStop())
+trainer = make_trainer("MOTIF", PressStop())
 train_to_the_end(trainer)
-print("checkpoints:", [path.name for path in sorted((OUT / "motif").glob("checkpoint-*"))])
+print("checkpoints:", [path.name for path in sorted((OUT / "MOTIF").glob("checkpoint-*"))])
 assert trainer.state.global_step >= 3  # more, where `OUT` held a run that was further
 
 # %% tags=["nbval-ignore-output"]
 del trainer
 free_memory()
-trainer = make_trainer(3, "motif")
+trainer = make_trainer("MOTIF")
 train_to_the_end(trainer)
 motif = trainer.state
 assert motif.global_step == motif.max_steps
@@ -222,18 +234,18 @@ display(Table("Last steps, live", ("", *(key.split("/")[-1] for key in KEYS)), r
 # %% [markdown]
 # ### "My loss is zero. Is it broken?"
 #
-# The question most asked about GRPO ([trl 2703](https://github.com/huggingface/trl/issues/2703),
-# [unsloth 2291](https://github.com/unslothai/unsloth/issues/2291)). There are two reasons for it, and the loss does not
-# tell them apart. The advantages of a group sum to zero, and so nearly does the loss, while each reply pulls with its
-# own advantage (notebook 04, section 4): that is the rule, and fine. Or all advantages are zero, and the gradient with
-# them: `frac_reward_zero_std` is 1, as in the rows of GRPO here, and nothing is learned. **Read the reward and its
-# spread; a falling loss is no goal in GRPO.**
+# The question most asked about GRPO ([trl 2703](https://github.com/huggingface/trl/issues/2703), [unsloth
+# 2291](https://github.com/unslothai/unsloth/issues/2291)). There are two reasons for it, and the loss does not tell
+# them apart. The advantages of a group sum to zero, and so nearly does the loss, while each reply pulls with its own
+# advantage (notebook 04, section 4): that is the rule, and fine. Or all advantages are zero, and the gradient with
+# them: `frac_reward_zero_std` is near 1, as in the rows of GRPO here, and little or nothing is learned. **Read the
+# reward and its spread; a falling loss is no goal in GRPO.**
 #
 # ### "The reward stands still."
 #
 # A question is without signal when it is too hard (all wrong) or too easy (all right) for the whole group ([trl
-# 3857](https://github.com/huggingface/trl/issues/3857)). More replies m, and more trajectories k from each, make that
-# rarer. So watch the share of such groups.
+# 3857](https://github.com/huggingface/trl/issues/3857)). More replies m, and more futures k of each, make that rarer.
+# So watch the share of such groups.
 #
 # ### Exercise 1: groups without signal
 #
@@ -272,7 +284,7 @@ checks.check_groups_without_signal(groups_without_signal)
 #
 # It has no `<answer>`, so the next round gets `(no progress note)` and starts from nothing; in the last round it is
 # wrong. (The reference code hands on the whole unfinished reasoning instead.) In the traces of a recorded run, see the
-# next section, we can look up what a cut cost: they hold round-1 replies with their k trajectories and the reward.
+# next section, we can look up what a cut cost: they hold round-1 replies with their k futures and the reward.
 
 # %%
 from statistics import fmean
@@ -292,7 +304,7 @@ for ended, name in ((True, "ended by themselves"), (False, "were cut off")):
 # last round of a problem that is not half done. Nothing can save it, every outcome is 0. But some replies give up after
 # two steps and close their answer, format reward 1.5; others go on until the budget cuts them, 0.125 for one tag.
 #
-# *Predict:* GRPO divides by the spread of the group. How large are the advantages of those who gave up?
+# *Predict, then run:* GRPO divides by the spread of the group. How large are the advantages of those who gave up?
 
 # %%
 from motif_lib.grpo import group_advantages
@@ -304,11 +316,12 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
     print(f"{name:27}: advantage of giving up {given_up:+.2f}, of a right answer {right:+.2f}")
 
 # %% [markdown]
-# Divided by the spread, giving up in good format counts as much as a right answer, and the model may learn it, also
-# where it could have finished. The `cpu` recipe therefore sets `scale_rewards: none` (as Dr. GRPO does, arXiv
-# 2503.20783) and a small `reward_weights` for the format. The arithmetic is certain; how much it costs in training is
-# not: in the recorded ablation (notebook 07, section 6) dividing did worse in every one of three seeds, and still the
-# interval of the difference includes zero.
+# *What came out:* as large as that of a right answer. Divided by the spread, giving up in good format counts as much,
+# and the model may learn it, also where it could have finished. Dividing makes every group equally important, also one
+# in which nothing but the format differs. The `cpu` recipe therefore sets `scale_rewards: none` (as Dr. GRPO does,
+# arXiv 2503.20783) and a small `reward_weights` for the format. The arithmetic is certain; how much it costs in
+# training is not: in the recorded ablation (notebook 07, section 6) dividing did worse in every one of three seeds, and
+# still the interval of the difference includes zero.
 #
 # ## 4. Recorded runs
 #
@@ -316,18 +329,19 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
 # **Everything in this section is recorded: nothing is computed live.** The curves show how often the rollouts of
 # training reached the right answer.
 #
-# *Predict:* GRPO has one round. Where will its curve end?
+# *Predict, then run:* the problems have 4 to 12 steps, each length equally often, and one window holds up to 8. Where
+# will the curve of GRPO end?
 
 # %%
 from motif_lib.show import plots
-from motif_lib.studies.demo import METHODS, smoothed
+from motif_lib.studies import demo
 from motif_lib.training.runs import read_metrics
 
-logs = {name: read_metrics(RECORDED / "demo" / name.lower().replace(" ", "-")) for name in METHODS}
+logs = {name: read_metrics(demo.folder_of(RECORDED / "demo", name)) for name in demo.METHODS}
 
 
 def curves(key, ylabel):
-    values = {name: smoothed([entry[key] for entry in log], 5) for name, log in logs.items()}
+    values = {name: demo.smoothed([entry[key] for entry in log], 5) for name, log in logs.items()}
     points = {name: list(enumerate(curve, 1)) for name, curve in values.items()}
     return plots.learning_curves(points, ylabel=ylabel).figure
 
@@ -337,63 +351,103 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 
 # %% [markdown]
 # *Figures 1 and 2: accuracy of the rollouts while training, and the share of groups whose MOTIF rewards are all equal;
-# recorded, one seed, mean of 5 steps.* "MOTIF round 1" is the paper's method: only replies of round 1 are trained.
-# "MOTIF any round" draws the trained round anew for every question (notebook 07).
+# recorded, one seed, mean of 5 steps.*
 #
-# A method learns only from the share above its curve in figure 2. In one round a long problem is wrong eight times of
-# eight: no signal. With k trajectories a reply's reward lies anywhere from 0 to 2, and equal rewards are rarer. "Any
-# round" has more of them than "round 1": where a last round is trained nothing is rolled out, and the outcome of a
-# reply is right or wrong.
+# *What came out:* where it began, near the share of problems that fit: 5 of 9 lengths. Training cannot raise it, for
+# the other four have no room. "MOTIF round 1", the paper's method, trains the replies of round 1 only, with k = 4
+# futures each; "MOTIF all rounds" trains every round of whole trajectories (k = 1). FILLIN (where they end, and when
+# they pass GRPO.)
 #
-# ### Exercise 2: a curve one can read
+# A method learns only from the share above its curve in figure 2. For GRPO nearly every group is silent from the first
+# step: right eight times of eight, or wrong eight times. With k futures a reply's reward lies anywhere from 0 to 2, and
+# equal rewards are rarer; with k = 1 an outcome is right or wrong, so "all rounds" has more silent groups than "round
+# 1", and learns from more of the text (FILLIN: check both against figure 2).
 #
-# *Difficulty 1 of 5, 5 minutes.* Rewards of single steps jump. Write `my_smoothed(values, width)`: at each step
-# the mean of the last `width` values, or of all there are in the first steps. Ends are where such functions go wrong;
-# the check looks there.
+# ### Exercise 2: an experiment, is there anything to learn?
+#
+# *Difficulty 3 of 5, 20 minutes.* You can know this before a training, and without one: ask the untrained model each
+# question eight times (m = 8). A question whose eight outcomes are all equal is silent.
+#
+# **Hypothesis**, here, with a number for each: which share of questions is silent for GRPO (one round, whole window) at
+# 5, 7, 9 and 11 steps? And for MOTIF (three rounds)? ...
+#
+# **Measurement.** Write `silent_by_length(questions, sampler, num_rounds, m)`: from each `question.length` to the share
+# of its questions that are silent. `think` takes a question as often as you list it;
+# `verify(trajectory.final, question.gold, question.task).correct` is True for a right answer. Once the check says "ok",
+# your function measures.
 
 # %%
-def my_smoothed(values, width):
+from motif_lib import think
+from motif_lib.verify import verify
+
+
+def silent_by_length(questions, sampler, num_rounds, m):
     return None  # your turn
 
 
 # %%
-checks.check_smoothed(my_smoothed)
+from motif_lib import load_sampler, load_task
+
+if checks.check_silent_by_length(silent_by_length).status == "ok":
+    asked = [q for steps in (5, 7, 9, 11) for q in load_task("ledger", size=6, seed=SEED, steps=(steps, steps))]
+    for name, budget, n in (("GRPO", None, 1), ("MOTIF", 60, 3)):
+        base = load_sampler("motif-tiny", None, budget)
+        base.seed(SEED)
+        print(name, {steps: f"{share:.0%}" for steps, share in silent_by_length(asked, base, n, m=8).items()})
 
 # %% [markdown]
+# **Conclusion**, three sentences, here: from which questions can each method learn, and what does that say about figure
+# 2? Which questions would you take for a GRPO run that has something to learn from? ...
+#
 # <details><summary>Hint</summary>
 #
-# At step i the window is `values[max(0, i + 1 - width) : i + 1]`. Divide by its length.
+# List each question m times, one after the other: then the outcomes of a question are a slice of m, as in exercise 1.
 #
 # </details>
 # <details><summary>Solution</summary>
 #
 # ```python
-# source: motif_lib.studies.demo.smoothed as my_smoothed
+# from motif_lib import think
+# from motif_lib.verify import verify
+#
+# def silent_by_length(questions, sampler, num_rounds, m):
+#     trajectories = think([question for question in questions for _ in range(m)], sampler, num_rounds)
+#     right = [verify(t.final, t.question.gold, t.question.task).correct is True for t in trajectories]
+#     silent = {}
+#     for i, question in enumerate(questions):
+#         outcomes = right[i * m : (i + 1) * m]
+#         silent.setdefault(question.length, []).append(len(set(outcomes)) == 1)
+#     return {length: sum(found) / len(found) for length, found in silent.items()}
 # ```
-# It is the function that drew figures 1 and 2.
+#
+# A conclusion that the numbers carry: "For GRPO nearly all questions are silent, the short ones because all eight
+# replies are right, the long ones because none can be; a rising reward would be news from the format. With three rounds
+# some trajectories use their rounds and others do not, so the outcomes differ; only the longest questions may be silent
+# here too, for they need two full rounds in a row. For GRPO one would need questions that fit the window and that the
+# model solves sometimes." With six questions a length these shares are rough; `motif signal` measures them for any
+# model and data set, with intervals.
 #
 # </details>
 #
 # ### Three seeds
 #
 # One seed proves little. The recorded experiment trained every method with three seeds and asked each checkpoint the
-# same 200 held-out problems of its seed. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
+# same 150 held-out problems of its seed. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
 # paper's abstract says of its own setting?
 
 # %%
 from motif_lib.studies.seeds import answers, read_results, results_table
 
 results = read_results(RECORDED / "experiment" / "results.jsonl")
-display(results_table(results))
+display(results_table(results), results_table(results, long=True))
 print("\n".join(answers(results)))
 
 # %% [markdown]
-# Before you believe the last two lines, look at the first row: over three rounds the *untrained* model is ahead of GRPO
-# already. On this task the paper's question is too easy to say anything. What the table does show: credit for any round
-# ends high in every seed, credit for round 1 does not.
+# FILLIN (read the table: what of the last lines is MOTIF, what was there before training? 0 questions is the untrained
+# model; are the seeds of a method far apart?)
 #
-# The range over seeds is part of the result. Ours is a small model on a task that was made not to fit into one round:
-# it shows the mechanism, and nothing about the size of the effect on GSM8K or MATH.
+# The range over seeds is part of the result. Ours is a small model with a small window, on problems of which the longer
+# ones do not fit it: it shows the mechanism, and nothing about the size of the effect on GSM8K or MATH.
 #
 # ### And GSM8K?
 #
@@ -426,8 +480,10 @@ display(Table("Two recipes", ("setting", "cpu", "gpu-80gb"), rows))
 # ## What we saw
 #
 # - MOTIF is GRPO with another reward: one number, `num_rounds`, switches between them.
+# - One round can fill its window and no more; training does not change that.
 # - The reward and its spread inside groups tell how a run does; the loss starts near zero and tells little.
-# - A group of equal rewards teaches nothing, and a reply that is cut off hands nothing on.
+# - A group of equal rewards teaches nothing, which can be measured before a training; a reply that is cut off hands
+#   nothing on.
 # - A stopped run goes on from its checkpoint.
 #
 # ## Next

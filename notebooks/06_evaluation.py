@@ -5,23 +5,21 @@
 #
 # **You will learn**
 # - to read an accuracy with its interval, and to compare two models question by question;
-# - to give every method the same tokens before comparing;
+# - to say when MOTIF is worth it and when one round is: equal windows for every method, and what each spends;
 # - to look at single items, and to grade stored replies again with another verifier;
-# - to tell a gain in format from a gain in reasoning, on GSM8K with a real model.
+# - to tell a gain in format from a gain in reasoning, and a gain from a benchmark known by heart.
 #
-# About 1 minute on two CPU cores, no GPU needed; the two exercises take about 25 minutes.
+# About 1 minute on two CPU cores, no GPU needed; the three exercises take about 50 minutes.
 
 # %% [markdown]
 # On a hosted runtime such as Colab this cell installs the package, and mends what does not go with it. Where all is
-# well it does nothing.
+# well it does nothing. Then come imports and settings. `RECORDED` holds what `motif demo` left behind: adapters, and
+# every reply of its test.
 
 # %%
 from motif_lib.runtime import prepare
 
 prepare()
-
-# %% [markdown]
-# Settings and imports. `RECORDED` holds what `motif demo` left behind: adapters, and every reply of its test.
 
 # %%
 # %matplotlib inline
@@ -29,86 +27,102 @@ from IPython.display import display
 from transformers.utils.logging import disable_progress_bar
 
 from motif_lib import LocalSampler, ScriptedSampler, load_model, load_recipe, load_task
-from motif_lib.evaluate import Report, budget_matched, compare, evaluate, regrade
+from motif_lib.evaluate import Report, compare, evaluate, regrade
 from motif_lib.show import plots
 from motif_lib.show.tables import Table
+from motif_lib.studies.demo import BASES, METHODS, folder_of, longest_that_fits, results_table
 from motif_lib.studies.recorded import RECORDED
 
-SEED, BUDGET, WINDOW = 0, load_recipe("cpu").train["max_completion_length"], 320
-FOLDERS = {"base": "base", "GRPO": "grpo", "MOTIF any round": "motif-any-round"}
+SEED, BUDGET = 0, load_recipe("cpu").train["max_completion_length"]
 disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # ## 1. Reports
 #
 # `evaluate` answers questions in n rounds, grades the last reply and writes one line for each question. The reports
-# below are **recorded**: base and MOTIF (with credit for any round, see notebook 05) in three rounds, GRPO in one, as
-# each was trained. The brackets are 95 % intervals.
+# below are **recorded**: five systems and the same held-out problems, equally many of each length. The untrained
+# model (base) and GRPO answer in one round that may fill the window; base and two kinds of MOTIF in three short
+# rounds. "Round 1" trains only the replies of round 1, as the paper does; "all rounds" trains them all (notebook 05).
+# The brackets are 95 % intervals.
 #
 # *Predict:* with this many questions, how far apart must two accuracies be before you believe the difference?
 
 # %%
-from motif_lib.studies.demo import results_table
-
-reports = {name: Report.load(RECORDED / "demo" / folder / "test") for name, folder in FOLDERS.items()}
-display(results_table(reports))
+reports = {name: Report.load(folder_of(RECORDED / "demo", name) / "test") for name in (*BASES, *METHODS)}
+FITS = longest_that_fits([item.question for item in reports["GRPO"].items], "motif-tiny")
+display(results_table(reports, FITS))
 
 # %% [markdown]
-# Two intervals that overlap do not settle it. The models answered the *same* questions, so compare them question by
-# question: what both solve, or neither, says nothing about the difference. `compare` does that, and says "better" only
-# if the paired interval excludes zero and McNemar's exact test agrees.
+# *What came out:* an accuracy near one half has an interval more than ten points wide here; near none or all it is
+# narrower, and never without width: none right of a hundred may still be three in a hundred. For two models that
+# answered different questions, eight to ten points apart would be believed.
+#
+# But these models answered the *same* questions, so compare them question by question: what both solve, or neither,
+# says nothing about the difference. `compare` does that, and says "better" only if the paired interval excludes zero
+# and McNemar's exact test agrees.
 
 # %%
-for name in ("MOTIF any round", "GRPO"):
-    display(compare(reports["base"], reports[name]).table())
+for name in ("MOTIF round 1", "MOTIF all rounds"):
+    display(compare(reports["GRPO"], reports[name]).table())
 
 # %% [markdown]
-# ## 2. The same budget for everyone
+# ## 2. When is MOTIF worth it?
 #
-# The table above is not fair: GRPO answered in one round, MOTIF had three. What would GRPO do with three times the
-# tokens in its round, or with three tries and a vote? `budget_matched` runs a model in four ways on the same
-# questions. Here, live: all three models, 27 problems of 4 to 12 steps.
+# "All" hides two kinds of problems: those whose question and work fit one window, and those that do not.
+#
+# *Predict:* on the problems that fit, who is better, GRPO in one round or MOTIF in three, and who pays more tokens?
+
+# %%
+def part(report, long):
+    kept = tuple(item for item in report.items if (item.question.length > FITS) == long)
+    return Report(report.name, report.settings, kept)
+
+
+def cells(report):
+    return report.accuracy.short, f"{report.tokens_per_question:.0f}", f"{report.prompt_tokens_per_question:.0f}"
+
+
+rows = [(name, *cells(part(report, False)), *cells(part(report, True))) for name, report in reports.items()]
+columns = ("", f"to {FITS} steps, %", "written", "read", f"from {FITS + 1}, %", "written", "read")
+display(Table("Accuracy with 95 % interval, tokens written and read for a question", columns, rows))
+
+# %%
+display(compare(part(reports["GRPO"], False), part(reports["MOTIF all rounds"], False)).table())
+curves = {name: [(n, e.value, e.low, e.high) for n, e in r.by("length").items()] for name, r in reports.items()}
+plots.accuracy_by_length(curves, fits=FITS).figure
+
+# %% [markdown]
+# *Figure 1: accuracy against the number of steps, recorded, 95 % intervals.*
+#
+# *What came out:* **on problems that fit, one round is the better choice.** GRPO solves FILLIN of them and MOTIF
+# FILLIN, with FILLIN tokens in place of FILLIN, and the question is read once, not three times. Nothing is handed over,
+# so no hand-over can go wrong. **Beyond the window it is the other way round:** one round gets FILLIN, however it was
+# trained, and pays for it, since every reply runs to the end of the window. MOTIF solves FILLIN.
+#
+# So MOTIF is for what does not fit. If your longest problem fits, train vanilla GRPO.
+#
+# Is that fair? Three rounds have three windows, one round has one. So give one round three windows as well: three whole
+# replies, and a vote (self-consistency). And give GRPO the rounds that it was never trained in. Live, on 27 problems.
+#
+# *Predict:* what does the vote add on problems that do not fit?
 
 # %% tags=["nbval-ignore-output"]
-from functools import partial
-
-questions = load_task("ledger", size=27, seed=1, steps=(4, 12))
-budgets, rows, notes = {}, [], []
-for name, folder in FOLDERS.items():
-    loaded = load_model(adapter=None if name == "base" else RECORDED / "demo" / folder / "adapter")
-    make_sampler = partial(LocalSampler, *loaded)  # still lacks the tokens of a reply
-    budgets[name] = budget_matched(questions, make_sampler, 3, BUDGET, WINDOW, progress=False)
-    table = budgets[name].table()
-    rows += [(name, *row) for row in table.rows]
-    notes += [f"{name}, {note}" for note in table.notes if "fit" in note]
-display(Table("Equal budgets, live, 27 questions", ("", *table.columns), rows, notes))
+problems, rows = load_task("ledger", size=27, seed=1, **load_recipe("cpu").dial), []
+for name in ("base", "GRPO", "MOTIF all rounds"):
+    loaded = load_model(adapter=None if name == "base" else folder_of(RECORDED / "demo", name) / "adapter")
+    whole, short = LocalSampler(*loaded, None), LocalSampler(*loaded, BUDGET)
+    vote = evaluate(problems, whole, 1, samples=3, progress=False).voted()
+    rounds = evaluate(problems, short, 3, progress=False)
+    for way, report in (("3 windows, a vote", vote), ("3 rounds", rounds)):
+        rows.append((name, way, *cells(part(report, False)), *cells(part(report, True))))
+display(Table("Three windows for everyone, live, 27 questions", ("", *columns), rows))
 
 # %% [markdown]
-# **One long round is the better choice here.** In it even the untrained model solves as many as MOTIF in three rounds,
-# with fewer tokens: nothing has to be handed over. It can, because prompt and three budgets together fit the window of
-# 320 tokens. MOTIF is for problems where they do not; there the table would say "does not fit". A vote over three short
-# rounds buys nothing: on long problems all three are cut off.
+# *What came out:* nothing. A vote needs answers, and all three replies are cut off before theirs. The same number of
+# windows is worth something only if one hands its work on to the next. Rounds alone are not enough either: base has
+# them too, and lacks the habit of doing a full round and noting where it stands. That is what the reward taught.
 #
-# Read a row as *this many tokens bought that accuracy*. A picture of all rows:
-
-# %% tags=["nbval-ignore-output"]
-axes = plots.new_axes()
-for (name, found), size in zip(budgets.items(), (16, 10, 5)):  # points of equal value show inside each other
-    colour = plots.method_colour(name)
-    for report, marker in zip(found.reports, "o^sD"):
-        point = report.tokens_per_question, report.accuracy.value
-        axes.plot(*point, marker, color=colour, ms=size, clip_on=False)
-    axes.plot([], [], "s", color=colour, label=name)
-for report, marker in zip(budgets["base"].reports, "o^sD"):
-    axes.plot([], [], marker, color="black", fillstyle="none", label=report.name)
-axes.set(xlabel="tokens generated for a question", ylabel="accuracy", ylim=(-0.03, 1.03))
-axes.legend(loc="center left", bbox_to_anchor=(1.05, 0.5))
-axes.figure
-
-# %% [markdown]
-# *Figure 1: accuracy against tokens spent, 27 problems, live.* The one-round points of the three models lie on top of
-# each other: what training changed shows only over several rounds. With so few problems the intervals in the table are
-# wide; `motif demo` and `motif experiment` ask 200.
+# (For a model whose window is wide, `budget_matched` compares equal numbers of tokens in the same way.)
 #
 # ## 3. Why 30 problems decide little
 #
@@ -144,21 +158,10 @@ for task, ((base, grpo, motif), n) in PUBLISHED.items():
         print(f"{task:9} MOTIF against {name:4}: p between {best:.2g} and {worst:.2g}")
 
 # %% [markdown]
-# On AIME no arrangement of the solved problems reaches p < 0.05. On MATH-500 MOTIF is ahead of the base in every case;
-# the answer to "MOTIF against GRPO?" depends on items nobody can see. How many questions would show a true
-# difference of 3.3 % against 6.7 %? We draw such tests (simulated, both models independent) and count how often
-# McNemar's p is below 0.05.
-
-# %%
-import numpy as np
-
-rng, a, b = np.random.default_rng(SEED), 1 / 30, 2 / 30
-for n in (30, 100, 300, 1000):
-    draws = rng.multinomial(n, [a * (1 - b), b * (1 - a), a * b + (1 - a) * (1 - b)], size=400)
-    found = np.mean([mcnemar(int(only_a), int(only_b)) < 0.05 for only_a, only_b, _ in draws])
-    print(f"{n:5} questions: a true doubling is shown in {100 * found:3.0f} % of the tests")
-
-# %% [markdown]
+# *What came out:* no. In the best case two coins fell the same way, and p is 0.5: on AIME no arrangement of the solved
+# problems reaches p < 0.05. On MATH-500 MOTIF is ahead of the base in every case; the answer to "MOTIF against GRPO?"
+# depends on items nobody can see.
+#
 # ### Exercise 1: an interval that knows its limits
 #
 # *Difficulty 2 of 5, 10 minutes.* Write `interval(successes, n)`: the 95 % Wilson interval `(low, high)` of a share.
@@ -168,9 +171,6 @@ for n in (30, 100, 300, 1000):
 def interval(successes, n):
     return None  # your turn
 
-
-# %% [markdown]
-# The check asks for the hard places: 0 of 30, 2 of 30, one half.
 
 # %%
 from motif_lib.checks import evaluation as checks
@@ -209,9 +209,6 @@ def p_value(a, b):
     return None  # your turn
 
 
-# %% [markdown]
-# One-sided tests, unpaired tests and wrong totals each get their own answer.
-
 # %%
 checks.check_p_value(p_value)
 
@@ -235,11 +232,72 @@ checks.check_p_value(p_value)
 #
 # </details>
 #
+# ### Exercise 3: an experiment
+#
+# *Difficulty 4 of 5, 25 minutes.* Somebody claims a gain of five points. How many questions does that take?
+#
+# 1. **Hypothesis.** Write down a number. Then write down whether it matters on how many questions the two models
+#    differ.
+# 2. **Measurement.** Write `share_shown(only_a, only_b, n)`: draw 400 or more tests of n questions, each solved by a
+#    alone with chance `only_a`, by b alone with chance `only_b`, else by both or by none; return the share of tests in
+#    which McNemar's p is below 0.05. `mcnemar(k, l)` gives p for two counts.
+# 3. **Conclusion.** Two sentences: how many questions would you ask for, and what would you want to know first?
+
+# %%
+import numpy as np
+
+from motif_lib.evaluate.statistics import mcnemar
+
+
+def share_shown(only_a, only_b, n):
+    return None  # your turn
+
+
+# %%
+if checks.check_share_shown(share_shown).status == "ok":
+    for only_a, only_b in ((0, 0.05), (0.05, 0.10), (0.20, 0.25)):  # five points each time
+        found = [f"{n}: {share_shown(only_a, only_b, n):.2f}" for n in (100, 200, 400, 800)]
+        print(f"a alone {only_a:.2f}, b alone {only_b:.2f}; questions: share shown", *found, sep="  ")
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# `np.random.default_rng(0).multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=400)` draws 400 tests at once:
+# rows with the counts of a alone, b alone, and the rest.
+#
+# </details>
+# <details><summary>Solution and conclusion</summary>
+#
+# ```python
+# from functools import cache
+#
+# import numpy as np
+#
+# from motif_lib.evaluate.statistics import mcnemar
+#
+# p_of = cache(mcnemar)  # many draws are alike
+#
+# def share_shown(only_a, only_b, n):
+#     draws = np.random.default_rng(0).multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=400)
+#     return float(np.mean([p_of(int(a), int(b)) < 0.05 for a, b, _ in draws]))
+# ```
+#
+# Where b solves all that a solves and some more, 200 questions nearly always show five points. Where each also solves
+# what the other does not, as two separately trained models do, 800 questions show it hardly more often than every
+# second time. So the number depends on how often the two differ, which two accuracies do not tell: ask for the items.
+# The published AIME difference, if it is true and the models independent, is `share_shown(0.031, 0.064, 30)`: about
+# one test in a hundred would show it.
+#
+# </details>
+#
 # ## 4. Where is it right?
 #
 # Questions carry tags; MATH-500 has a level and a subject. A model for MATH-500 needs a GPU, so **the replies here are
 # synthetic**: a script that is right less often on higher levels. Where `MOTIF_DATA` names a folder with MATH-500 the
-# questions are the real ones, and still the replies are made up.
+# questions are the real ones, and still the replies are made up. `report.by("level")` groups the items; the table
+# below a report shows all groups.
+#
+# *Predict:* 100 questions in groups: how wide will the intervals of single levels be?
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -249,18 +307,13 @@ from motif_lib import Question, messages
 from motif_lib.protocol import reply_text
 
 if "MOTIF_DATA" in os.environ:
-    problems = load_task("math500", size=100, seed=SEED)
+    tagged = load_task("math500", size=100, seed=SEED)
 else:
     tags = [{"level": 1 + i % 5, "subject": ("Algebra", "Geometry", "Number Theory")[i % 3]} for i in range(100)]
-    problems = [Question(f"Made-up problem {i}.", str(i), "gsm8k", tags=tags[i]) for i in range(100)]
-
-# %% [markdown]
-# `report.by("level")` groups the items; the table below a report shows all groups.
-#
-# *Predict:* 100 questions in groups: how wide will the intervals of single levels be?
+    tagged = [Question(f"Made-up problem {i}.", str(i), "gsm8k", tags=tags[i]) for i in range(100)]
 
 # %% tags=["nbval-ignore-output"]
-asked = {messages(problem.text, 1, 1)[-1]["content"]: problem for problem in problems}
+asked = {messages(problem.text, 1, 1)[-1]["content"]: problem for problem in tagged}
 
 
 def made_up(chat):
@@ -269,38 +322,37 @@ def made_up(chat):
     return reply_text("synthetic", f"\\boxed{{{problem.gold if right else -1}}}")
 
 
-synthetic = evaluate(problems, ScriptedSampler(made_up), num_rounds=1, name="synthetic replies", progress=False)
+synthetic = evaluate(tagged, ScriptedSampler(made_up), num_rounds=1, name="synthetic replies", progress=False)
 display(synthetic.table())
 
 # %% [markdown]
-# A hundred questions are few, and a fifth of them fewer. "Better at geometry" needs as much evidence as "better".
+# *What came out:* a level has about 20 questions, and its interval is some forty points wide in the middle. A hundred
+# questions are few, and a fifth of them fewer: "better at geometry" needs as much evidence as "better".
 #
 # ## 5. Look at single items
 #
 # An average hides how a model fails. The recorded evaluation keeps every prompt, reply and verdict. First: on how many
-# questions did training change the verdict, and for what reasons are answers still wrong?
+# questions did training change the verdict, and for what reasons are answers still wrong? Then the replies themselves,
+# of the questions that MOTIF got wrong. Step through the rounds: in which one does it go wrong, and could the next one
+# have known?
 
 # %%
 from collections import Counter
 
-pairs = zip(reports["base"].items, reports["MOTIF any round"].items, strict=True)
+pairs = zip(reports["base, three rounds"].items, reports["MOTIF all rounds"].items, strict=True)
 changed = Counter((before.correct[0], after.correct[0]) for before, after in pairs)
 for (before, after), count in sorted(changed.items(), key=str):
     print(f"base {'right' if before else 'wrong'}, MOTIF {'right' if after else 'wrong'}: {count:4}")
-missed = [item for item in reports["MOTIF any round"].items if not item.correct[0]]
+missed = [item for item in reports["MOTIF all rounds"].items if not item.correct[0]]
 print(Counter(item.reasons[0] for item in missed).most_common())
-
-# %% [markdown]
-# Now the replies themselves, of the questions that MOTIF got wrong. Step through the rounds: in which one does it go
-# wrong, and could the next one have known?
 
 # %%
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.widgets import round_stepper
 
-_, records = read_run(RECORDED / "demo" / "motif-any-round" / "test")
+_, records = read_run(folder_of(RECORDED / "demo", "MOTIF all rounds") / "test")
 wrong = [trajectory_of(record) for record in records if not record["verdict"]["correct"]]
-round_stepper(wrong, sampler=make_sampler(BUDGET), outcome=lambda trajectory: 0.0)  # its model saw these prompts
+round_stepper(wrong, sampler=short, outcome=lambda trajectory: 0.0)  # the sampler of the model that saw these prompts
 
 # %% [markdown]
 # ## 6. Grade again
@@ -309,7 +361,7 @@ round_stepper(wrong, sampler=make_sampler(BUDGET), outcome=lambda trajectory: 0.
 # *anywhere* in the last reply (`y in x`, reference code). `regrade` grades stored replies with any verifier, without
 # the model.
 #
-# *Predict:* on Ledger, where a reply lists every total along the way, which model does that rule help most?
+# *Predict:* on Ledger, where a reply lists every total along the way, which system does that rule help most?
 
 # %%
 from motif_lib.verify import Verdict
@@ -319,14 +371,15 @@ def digits_anywhere(replies, golds, task):
     return [Verdict(gold in reply, "its digits occur", None, gold) for reply, gold in zip(replies, golds)]
 
 
-anywhere = {name: regrade(RECORDED / "demo" / folder / "test", digits_anywhere) for name, folder in FOLDERS.items()}
-rows = [(name, str(reports[name].accuracy), str(anywhere[name].accuracy)) for name in FOLDERS]
+anywhere = {name: regrade(folder_of(RECORDED / "demo", name) / "test", digits_anywhere) for name in reports}
+rows = [(name, str(reports[name].accuracy), str(anywhere[name].accuracy)) for name in reports]
 display(Table("The same replies, two verifiers", ("", "last box, verified", "digits anywhere"), rows))
-assert all(anywhere[name].accuracy.value >= reports[name].accuracy.value for name in FOLDERS)
+assert all(anywhere[name].accuracy.value >= reports[name].accuracy.value for name in reports)
 
 # %% [markdown]
-# That rule helps GRPO most: 44.5 % in place of 11.5 %. A long problem does not fit into its one round, but the totals
-# that it lists on the way hold the right digits by chance. A lenient verifier pays for writing many numbers.
+# *What came out:* those that answer in one round, GRPO by FILLIN. On a long problem their replies are cut off and hold
+# no answer, but the totals that they list on the way hold the right digits by chance. A lenient verifier pays for
+# writing many numbers.
 #
 # ## 7. A real model, and two scores
 #
@@ -345,28 +398,32 @@ from motif_lib.studies.real_model import read_answered, table
 display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 
 # %% [markdown]
-# None of them. By the strict score more rounds look better, 11, 13 and 15 %; by the lenient one they do not, 16, 15 and
-# 15 %. Every interval holds all the others. The note looks useful, 13 against 8 % without it: paired, that is +5 points
-# [-2, +12]. What the rounds surely change is the price: 178, 288 and 417 tokens a question. The model follows the
-# protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is arithmetic in words. That is
-# the place where training would have to begin (docs/real_models.md).
-#
+# *What came out:* none of them. By the strict score more rounds look better, 11, 13 and 15 %; by the lenient one they
+# do not, 16, 15 and 15 %. Every interval holds all the others. The note looks useful, 13 against 8 % without it:
+# paired, that is +5 points [-2, +12]. What the rounds surely change is the price: 178, 288 and 417 tokens a question.
+# The model follows the protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is
+# arithmetic in words. That is the place where training would have to begin (docs/real_models.md).
+
+# %% [markdown]
 # > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of a MATH-500 problem,
 # > Qwen2.5-Math-7B completes 54.6 % of them word for word
 # > ([arXiv 2507.10532](https://arxiv.org/abs/2507.10532)). And training that model with a *random* reward raised its
 # > MATH-500 score by 21.4 points ([arXiv 2506.10947](https://arxiv.org/abs/2506.10947)). What rises under a random
 # > reward was not taught by the right one.
 # >
-# > Two ways out. Train once more with `control="random"` (docs/switches.md): only what the right reward adds to that
-# > counts. And ask questions that did not exist when the model was trained: Ledger and
+# > Two ways out. Train once more with `control="random"` (docs/switches.md): only what the
+# > right reward adds to that counts. And ask questions that did not exist when the model was trained: Ledger and
 # > `load_task("gsm_symbolic", seed=...)` draw theirs anew from a seed.
-#
+
+# %% [markdown]
 # ## What we saw
 #
 # - An accuracy needs its interval, and a difference needs a paired test on the same questions.
-# - A fair comparison fixes the tokens; then one long round, a vote and n rounds can be set side by side.
-# - Even in the best case, nothing follows from 0, 1 and 2 of 30; 500 questions can settle it if the items are
-#   published.
+# - MOTIF is worth it where question and work do not fit one window. Where they fit, one round does as well for fewer
+#   tokens.
+# - Give every method the same windows. A vote over three cut replies is no answer.
+# - Even in the best case, nothing follows from 0, 1 and 2 of 30; how many questions are enough depends on how often
+#   two models differ, so publish the items.
 # - Strict and lenient scores tell format from reasoning: a gain in one of them alone is a gain in format.
 # - Verdicts belong to a verifier. Keep the replies, and anybody can grade them again.
 #

@@ -40,11 +40,11 @@ disable_progress_bar()  # of the weights
 
 # %% [markdown]
 # The model is motif-tiny with a **recorded** adapter: MOTIF, trained by `motif demo` with three rounds and
-# `credit="any"`. What it answers here is sampled live: 27 problems of 4 to 12 steps, or 27 shorter ones, beside which
+# `credit="all"`. What it answers here is sampled live: 27 problems of 4 to 12 steps, or 27 shorter ones, beside which
 # the window has room for longer notes. A round holds four steps.
 
 # %%
-model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-any-round" / "adapter")
+model, tokenizer = load_model(adapter=RECORDED / "demo" / "motif-all-rounds" / "adapter")
 sampler = LocalSampler(model, tokenizer, BUDGET)
 questions = load_task("ledger", size=27, seed=2, steps=(4, 12))
 shorter = load_task("ledger", size=27, seed=2, steps=(5, 7))
@@ -61,15 +61,14 @@ by_rounds = {n: evaluate(questions, sampler, n, name=f"n = {n}", seed=SEED, prog
 points = [(n, r.accuracy.value, r.accuracy.low, r.accuracy.high) for n, r in by_rounds.items()]
 tokens = ", ".join(f"{r.tokens_per_question:.0f}" for r in by_rounds.values())
 print(f"tokens a question with n = 1 to 6: {tokens}")
-axes = plots.accuracy_by_length({"MOTIF any round": points})
+axes = plots.accuracy_by_length({"MOTIF all rounds": points})
 axes.set(xlabel="rounds n at test")
 axes.figure
 
 # %% [markdown]
 # *Figure 1: accuracy against the number of rounds at test, live, with 95 % intervals; 27 problems are few.*
 #
-# *What came out:* three rounds solve nearly all, two hardly more than half: a smaller n fails on what does not fit.
-# Rounds 4 to 6 add nothing that so few problems show. A larger n can at best repeat a boxed note; it costs
+# *What came out:* FILLIN. A smaller n fails on what does not fit. A larger n can at best repeat a boxed note; it costs
 # tokens, on easy problems too, and each round can spoil what was right.
 #
 # ## 2. What should be carried?
@@ -81,11 +80,13 @@ axes.figure
 from motif_lib.carry import full_history, last_text, memory, progress_note
 from motif_lib.protocol import reply_text
 
-# of the paper; overwritten memory, as in MemAgent; Markovian, as in Delethink; everything so far
-STRATEGIES = {"progress_note": progress_note, "memory": memory}
-STRATEGIES |= {"last_text(60)": last_text(60), "full_history": full_history}
-note = "12 apples after day zero"
-whole = reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 apples after day two")
+STRATEGIES = {
+    "progress_note": progress_note,  # the paper
+    "memory": memory,  # overwritten memory, as in MemAgent
+    "last_text(60)": last_text(60),  # Markovian, as in Delethink
+    "full_history": full_history,  # everything so far
+}
+note, whole = "12 after day zero", reply_text("=12\nday one buys 5=17\nday two loses 3=14", "14 after day two")
 for name, carry in STRATEGIES.items():
     print(f"{name:14} finished: {carry(whole, True, note)!r}")
     print(f"{'':14} cut off:  {carry(whole[:46], False, note)!r}")
@@ -105,8 +106,9 @@ def measure(strategies, n=3):
 display(measure(STRATEGIES))
 
 # %% [markdown]
-# *What came out:* `memory` alone, since it carries the same notes. A model understands the kind of note it was trained
-# on. To judge a strategy fairly, train with it: `MotifTrainer(..., carry=memory)` takes the same function.
+# *What came out:* FILLIN. A model understands the kind of note it was trained on. To judge a strategy fairly, train
+# with it: `MotifTrainer(..., carry=memory)` takes the same function. And it needs room: beside a question of 12 steps
+# and a reply the window leaves five tokens, enough for `47 after day four` and not for one word more.
 #
 # ### Exercise 1: salvage
 #
@@ -162,8 +164,8 @@ if checks.check_salvage(salvage).status == "ok":
 #
 # ### Exercise 2: an experiment with the note
 #
-# *Difficulty 3 of 5, 25 minutes.* A note such as `47 apples after day four` says two things, the total and the day.
-# Which half does the next round need? The thing counted is left out here: motif-tiny often names the wrong one.
+# *Difficulty 3 of 5, 25 minutes.* A note such as `47 after day four` says two things, the total and the day. Which
+# half does the next round need?
 #
 # 1. **Hypothesis.** Write down, before anything runs: which half alone keeps more of the accuracy? Why? Which result
 #    would prove you wrong?
@@ -194,8 +196,7 @@ if checks.check_part_of(part_of).status == "ok":
     for part in ("total", "day"):
 
         def half(reply, finished, previous, part=part):
-            carried = progress_note(reply, finished, previous)
-            return part_of(re.sub(r"^(\d+) \w+ after", r"\1 after", carried), part)
+            return part_of(progress_note(reply, finished, previous), part)
 
         found = evaluate(long, sampler, 3, carry=half, name=part, seed=SEED, progress=False)
         display(compare(base, found))
@@ -218,9 +219,8 @@ if checks.check_part_of(part_of).status == "ok":
 #     return found[1] if part == "total" else found[2]
 # ```
 #
-# Our conclusion: of 60 problems 57 are solved with the whole note and none with either half, so both are needed; that a
-# note in other words would do is not shown. Without the day the next round does not know where to go on, without the
-# total not from what; neither half can be found again in the question without doing the work anew.
+# Our conclusion: FILLIN. Without the day the next round does not know where to go on, without the total not from
+# what; neither half can be found again in the question without doing the work anew.
 #
 # </details>
 #
@@ -238,7 +238,8 @@ if checks.check_part_of(part_of).status == "ok":
 # hack is the check of the final answer, as in round 1. `any` draws one round for all replies to a question. With k = 1
 # there are no further futures, and a step costs a third of what it costs with k = 4.
 #
-# **Recorded**: `motif ablate credit --seeds 4`, with the recipe of the demo. The base is `credit="any"` with k = 4.
+# **Recorded** with the earlier motif-tiny: the same task and habits, but a window of 320 tokens, which all problems fit;
+# only the budget of 60 made rounds necessary. The base is `credit="any"` with k = 4.
 #
 # *Predict:* whose rounds 2 and 3 are better, those of `first` or those of `all`? What do k = 4 futures buy?
 
@@ -257,7 +258,8 @@ figure(*read_recorded("credit")).figure
 # misses zero is a hint, not proof. `first` lies 18.4 points behind, and is not shown to be worse either: its four seeds
 # ended far apart. Where only round 1 is trained, the later rounds change because they share the weights, and nothing
 # holds them: the trained reply is never a last one. And k = 4 futures buy nothing that shows. This speaks neither for
-# nor against the author's worry: the check of a Ledger answer cannot be hacked.
+# nor against the author's worry: the check of a Ledger answer cannot be hacked. With the present model `motif demo` and
+# `motif experiment` train `first` and `all`; notebook 05 tells what came of it.
 #
 # ## 4. Who rolls out?
 #
@@ -272,8 +274,8 @@ others = [v for v in recorded_verdicts("ablation") if "rollout_policy" in v.cell
 display(verdict_table(others, "The base model answers the later rounds. Recorded"))
 
 # %% [markdown]
-# *What came out:* no difference is shown; three seeds gave 17, 88 and 21 %, so one seed can show anything. The base
-# makes less of the same notes, but a constant error would cancel in the group's mean; what matters is a changed order.
+# *What came out:* no difference is shown; three seeds gave 17, 88 and 21 %, so one seed can show anything. The base makes
+# less of the same notes, but a constant error would cancel in the group's mean; what matters is a changed order.
 # Training moves the policy away from the base, so replies are judged by a partner that they will not have.
 #
 # ## 5. When to stop
@@ -294,12 +296,12 @@ for name, rule in (("always 6 rounds", None), ("stop at a boxed note", boxed)):
 display(Table("Early stop, live", ("", "accuracy", "tokens a question"), rows))
 
 # %% [markdown]
-# *What came out:* well over a third, and the accuracy is the same: a note that boxes the answer is final.
+# *What came out:* FILLIN-STOP
 #
 # With `early_stop: true` a recipe also trains with it. Then `efficiency: 3.0` pays less for a right answer the more
 # rounds it took: each outcome times 1 - ((n_used - 1) / 3)². InftyThink+, where the factor is from, published for
-# R1-Distill-Qwen-1.5B on MATH-500 91.6 % at 6.1K tokens without it, and 90.0 % at 3.4K with it. What it does here has
-# not been measured yet: `motif ablate questions` does.
+# R1-Distill-Qwen-1.5B on MATH-500 91.6 % at 6.1K tokens without it, and 90.0 % at 3.4K with it. What it does here has not
+# been measured yet: `motif ablate questions` does.
 #
 # ### Exercise 3: what an early stop saves
 #
@@ -346,7 +348,7 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 #
 # ## 6. Every question, and what was measured
 #
-# **Recorded.** `motif ablate` turned one switch at a time, in runs of 30 steps of 4
+# **Recorded**, again with the earlier motif-tiny. `motif ablate` turned one switch at a time, in runs of 30 steps of 4
 # questions, three seeds, 100 held-out problems a seed; `motif ablate credit` had four seeds and the demo's full length.
 #
 # *Predict:* of all these choices, which matter? Which make no difference that so few seeds can show?
@@ -402,8 +404,7 @@ display(Table("Trees, untrained model", ("replies in each round", "accuracy", "t
 display(robustness(shorter, sampler, name="Robustness of the trained model", progress=False))
 
 # %% [markdown]
-# *What came out:* five whole trajectories may be ahead of five last answers, at twice the tokens: a lost note cannot be
-# mended in the last round. With so few problems the intervals of the trees overlap: another seed gives another order.
+# *What came out:* FILLIN. With so few problems the intervals of the trees overlap: another seed gives another order.
 # The model has only ever read these very sentences: new numbers are no trouble, new words are.
 #
 # ## 8. A project of your own

@@ -7,6 +7,9 @@ import pytest
 import yaml
 
 from motif_lib.evaluate.statistics import wilson
+from motif_lib.models.load import load_model
+from motif_lib.rounds import check_room
+from motif_lib.samplers.local import LocalSampler
 from motif_lib.studies import ablate, demo
 from motif_lib.studies.ablate import (
     CellResult,
@@ -18,6 +21,7 @@ from motif_lib.studies.ablate import (
     results_table,
     run_ablation,
 )
+from motif_lib.tasks import load_task
 from motif_lib.tasks.ledger import split_of_text
 from motif_lib.training.recipe import load_recipe
 
@@ -45,15 +49,27 @@ def test_cells_change_one_switch_and_the_base_is_one_of_them():
     }
 
 
-@pytest.mark.parametrize("name, cells", [("ablation", 12), ("credit", 4), ("questions", 12), ("losses", 4)])
+@pytest.mark.parametrize("name, cells", [("ablation", 7), ("credit", 4), ("questions", 12), ("losses", 4)])
 def test_the_cells_of_a_grid_are_valid_settings_and_each_switch_asks_a_question(name, cells, tmp_path):
-    """The base and each other value once, beside the untrained model."""
+    """The base and each other value once, beside the untrained model; whole trajectories with one future are cheap."""
     found = load_grid(name)
     assert len(found.all_cells()) == 1 + cells
     for settings in found.all_cells().values():
         load_recipe(found.recipe).config(tmp_path, **{key: v for key, v in settings.items() if key != "carry"})
+    assert (found.base["credit"], found.base["num_trajectories"]) == ("all", 1)
     assert found.asks.keys() == found.switches.keys()
     assert all(question.endswith("?") and source for question, source in found.asks.values())
+
+
+def test_the_cap_of_the_notes_is_what_the_window_leaves():
+    """Of a longer note the longest question would lose its beginning, and only that question."""
+    grid = load_grid("ablation")
+    recipe = load_recipe(grid.recipe)
+    sampler = LocalSampler(*load_model(recipe.model), recipe.train["max_completion_length"])
+    for split in ("train", "test"):
+        questions = load_task(recipe.task, split=split, size=300, seed=0, **recipe.dial)
+        rounds = [settings["num_rounds"] for settings in grid.all_cells().values()]
+        assert {check_room(questions, sampler, n) for n in rounds} == {grid.note_tokens}
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,14 @@ def test_room(least, more, room, share):
 
 
 @few
-@given(begin=st.integers(-1, 1), end=st.integers(-1, 1), divisor=st.sampled_from(["how many", "width"]))
-@example(0, 0, "how many")
-def test_smoothed(begin, end, divisor):
-    def formula(values, width):
-        windows = [values[max(0, i + 1 - width + begin) : max(0, i + 1 + end)] for i in range(len(values))]
-        return [sum(w) / (len(w) if divisor == "how many" else width) if w else 0.0 for w in windows]
+@given(margin=st.integers(-1, 1), ahead=st.booleans(), smallest=st.booleans())
+@example(0, True, True)
+def test_smallest_budget(margin, ahead, smallest):
+    def formula(one, three, least):
+        wins = [b for b in one if (three[b] - one[b] if ahead else three[b]) >= least + margin]
+        return (min(wins) if smallest else wins[0]) if wins else None
 
-    agree(training.check_smoothed(formula), (begin, end, divisor) == (0, 0, "how many"))
+    agree(rounds.check_smallest_budget(formula), (margin, ahead, smallest) == (0, True, True))
 
 
 @few

@@ -90,17 +90,17 @@ def test_the_demo_runs_resumes_and_repeats(tmp_path):
     """Two steps a method. A second call, in a copy that has lost one method, trains only that, to the same table."""
     process("demo", "--quick", "--out", tmp_path / "a")
     table = (tmp_path / "a" / "table.txt").read_text()
-    assert "MOTIF any round" in table and "12 steps" in table
+    assert "MOTIF all rounds" in table and "to 8 steps" in table
     for name in ("accuracy_by_length.png", "learning_curves.png", "curves.json", "settings.json",
-                 "motif-round-1/adapter/adapter_model.safetensors", "motif-any-round/traces.jsonl",
-                 "grpo/metrics.jsonl", "base/test/items.jsonl"):  # fmt: skip
+                 "motif-round-1/adapter/adapter_model.safetensors", "motif-all-rounds/traces.jsonl",
+                 "grpo/metrics.jsonl", "base-one-round/test/items.jsonl"):  # fmt: skip
         assert (tmp_path / "a" / name).exists(), name
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    shutil.rmtree(tmp_path / "b" / "motif-any-round")
+    shutil.rmtree(tmp_path / "b" / "motif-all-rounds")
     again = process("demo", "--quick", "--out", tmp_path / "b")
-    assert re.findall(r"^(.+): \d+ questions a step", again.stdout, re.MULTILINE) == ["MOTIF any round"]
+    assert re.findall(r"^(.+): \d+ questions a step", again.stdout, re.MULTILINE) == ["MOTIF all rounds"]
     assert "Accuracy on held-out problems" in again.stdout
-    for name in ("table.txt", "motif-any-round/test/items.jsonl", "motif-any-round/traces.jsonl"):
+    for name in ("table.txt", "motif-all-rounds/test/items.jsonl", "motif-all-rounds/traces.jsonl"):
         assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes(), name
 
 

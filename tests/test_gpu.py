@@ -59,7 +59,7 @@ def test_a_model_is_loaded_and_adapted_through_unsloth(unsloth):
     model, tokenizer = load_model(unsloth=True, four_bit=True)
     asked = unsloth["from_pretrained"]
     assert asked["load_in_4bit"] and not asked["load_in_16bit"] and asked["dtype"] is torch.bfloat16
-    assert asked["max_seq_length"] == 320  # no more than motif-tiny's window
+    assert asked["max_seq_length"] == 196  # no more than motif-tiny's window
     assert tokenizer.padding_side == "left" and not model.training
     adapted, config = with_lora(model, 64, seed=5)
     asked = unsloth["get_peft_model"]
@@ -171,7 +171,7 @@ def test_four_bit_is_not_quietly_16_bit(unsloth, monkeypatch, random_model, toke
 
 def test_generate_has_one_limit(unsloth, random_model):
     """Unsloth sets a second one, and `generate` would warn at every call."""
-    random_model.generation_config.max_length = 320
+    random_model.generation_config.max_length = 196
     model, _ = load_model(unsloth=True)
     assert model.generation_config.max_length is None
 

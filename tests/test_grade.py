@@ -31,7 +31,8 @@ def write(path: Path, cells: list[str]) -> Path:
 
 
 def statuses(grades: list[Grade]) -> dict[str, str]:
-    return {line.exercise: line.status for line in grades}
+    """Of the two exercises that the notebooks here fill in."""
+    return {line.exercise: line.status for line in grades if line.exercise in ("room", "cache_bytes")}
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ import sys
 from motif_lib.training.recipe import load_recipe
 from motif_lib.training.runs import train_run
 recipe = load_recipe("cpu").with_train(max_steps=2, use_cpu=False, bf16=True)
-recipe = type(recipe)(**{**vars(recipe), "load": {"unsloth": True, "four_bit": True, "window": 320}, "questions": 64})
+recipe = type(recipe)(**{**vars(recipe), "load": {"unsloth": True, "four_bit": True, "window": 196}, "questions": 64})
 assert train_run(recipe, sys.argv[1])
 """
     through_unsloth(code, tmp_path / "run")
@@ -76,7 +76,7 @@ def test_the_copy_of_an_unsloth_policy_and_its_generate():
     through_unsloth("""
 import torch
 from motif_lib.models.load import load_model, with_lora
-policy, _ = with_lora((loaded := load_model(unsloth=True, four_bit=True, window=320))[0], 16)
+policy, _ = with_lora((loaded := load_model(unsloth=True, four_bit=True, window=196))[0], 16)
 for name, parameter in policy.named_parameters():
     if "lora_B" in name:
         torch.nn.init.normal_(parameter, std=0.05)

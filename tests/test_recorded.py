@@ -61,13 +61,13 @@ def test_the_package_holds_all_of_it_small_and_without_a_path():
             assert not re.search(r'"/(home|root|tmp|work|Users)', path.read_text(encoding="utf-8")), path
 
 
-@pytest.mark.parametrize("method", ["base", "grpo", "motif-round-1", "motif-any-round"])
+@pytest.mark.parametrize("method", ["base-one-round", "base-three-rounds", "grpo", "motif-round-1", "motif-all-rounds"])
 def test_questions_prompts_and_verdicts_of_the_recorded_runs_are_those_of_today(method):
     """With another generator, protocol or verifier the README's numbers would be those of something else."""
     folder = RECORDED / "demo" / method / "test"
     settings, records = read_run(folder)
     trajectories = [trajectory_of(record) for record in records]
-    asked = load_task("ledger", split="test", size=200, seed=0, steps=(4, 12))
+    asked = load_task("ledger", split="test", size=300, seed=0, steps=(4, 12))
     assert [trajectory.question for trajectory in trajectories] == asked
     n = settings["num_rounds"]
     for trajectory in trajectories:

@@ -26,7 +26,7 @@ def test_the_folder_is_small_and_safe():
 
 def test_size_and_window(tiny):
     model, _ = tiny
-    assert model.num_parameters() <= 3_000_000 and model.config.max_position_embeddings <= 320
+    assert model.num_parameters() <= 3_000_000 and model.config.max_position_embeddings == 196
     assert model.config.model_type == "qwen2"
 
 
@@ -66,10 +66,10 @@ def test_any_text_survives_the_tokenizer(tiny):
 
 
 @pytest.mark.slow
-def test_the_model_solves_short_problems_in_one_round_and_long_ones_not(tiny):
-    sampler = LocalSampler(*tiny, 60, temperature=0)
-    for steps, low, high in (((2, 4), 0.9, 1.0), ((8, 12), 0.0, 0.1)):
-        found = problems("validation", 40, steps=steps)
+def test_one_round_with_the_whole_window_solves_what_fits_it_and_nothing_else(tiny):
+    sampler = LocalSampler(*tiny, None, temperature=0)
+    for steps, low, high in (((4, 8), 0.9, 1.0), ((9, 12), 0.0, 0.1)):
+        found = problems("validation", 54, steps=steps)
         replies = sampler([protocol.messages(p.text, 1, 1) for p in found])
         right = sum(f"\\boxed{{{p.totals[-1]}}}" in (r.text) for p, r in zip(found, replies)) / len(found)
         assert low <= right <= high
@@ -93,7 +93,7 @@ def test_habits_occur_as_often_as_stated():
         if "Last round" in user or question_days < 11 or "<progress>" in user:
             continue
         days.append(len(re.findall(r"^day .*=", reply, re.M)))
-        full.append(bool(re.search(r"\d+ \w+ after day \w+|boxed", protocol.read_answer(reply))))
+        full.append(bool(re.search(r"^\d+ after day \w+$|boxed", protocol.read_answer(reply))))
     assert sum(d == 1 for d in days) / 3000 == pytest.approx(HASTY, abs=0.04)
     assert sum(d == 4 for d in days) / 3000 == pytest.approx(STEADY, abs=0.04)
     assert sum(full) / 3000 == pytest.approx(FULL_NOTE, abs=0.04)

@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises on numbers (notebooks 00, 01, 04, 05, 06): (what the check must say, function).
+"""Wrong answers to the exercises on numbers (notebooks 00, 01, 02, 04, 05, 06): (what the check must say, function).
 
 Each is what a learner may well write; the table of all checks is in `test_checks.py`.
 """
@@ -6,11 +6,17 @@ Each is what a learner may well write; the table of all checks is in `test_check
 from __future__ import annotations
 
 import math
+from functools import cache
+from itertools import count
 from statistics import fmean
+from types import SimpleNamespace
 
+import numpy as np
 from scipy.stats import beta, binomtest, chi2, fisher_exact
 
+from motif_lib.evaluate.statistics import mcnemar
 from motif_lib.grpo import clipped_loss, group_advantages, token_logprobs
+from motif_lib.widgets.data import plan
 
 # --- 00: replies that one question costs
 
@@ -27,6 +33,31 @@ COSTS = [
     ("only the k trajectories go on", lambda m, k, n: m * (1 + k) * (n - 1)),
     ("multiply the two", lambda m, k, n: m * (k + n - 1)),
     ("small sizes only", lambda m, k, n: {4: 32, 1: m, 3: 72}.get(n, 0)),
+]
+
+# --- 02: the smallest budget at which three rounds beat one
+
+
+def leads(one, three, margin=1):
+    return [budget for budget in sorted(one) if three[budget] - one[budget] >= margin]
+
+
+BUDGETS = [
+    ("a lead of one question is luck", lambda one, three, margin: min(leads(one, three), default=None)),
+    ("already", lambda one, three, margin: max(leads(one, three, margin), default=None)),
+    ("both solve the same", lambda one, three, margin: max(three, key=lambda b: (three[b], b))),
+    ("not the lead", lambda one, three, margin: next((three[b] - one[b] for b in leads(one, three, margin)), None)),
+    ("not what is solved", lambda one, three, margin: next((three[b] for b in leads(one, three, margin)), None)),
+    ("exactly `margin`", lambda one, three, margin: min(leads(one, three, margin + 1), default=None)),
+    ("whatever order", lambda one, three, margin: next((b for b in one if three[b] - one[b] >= margin), None)),
+    (
+        "a lead of one round",
+        lambda one, three, margin: min((b for b in one if abs(three[b] - one[b]) >= margin), default=None),
+    ),
+    (
+        "nowhere, give None",
+        lambda one, three, margin: min(leads(one, three, margin), default=0 if margin == 1 else None),
+    ),
 ]
 
 # --- 01: the room that a prompt leaves, and the bytes of the cache
@@ -46,22 +77,51 @@ ROOMS = [
 ]
 
 
-def cache(config, tokens, size=2, keys=2, layers=True, heads=None, width=None, power=1):
+def cached(config, tokens, size=2, keys=2, layers=True, heads=None, width=None, power=1):
     heads = heads or config.num_key_value_heads
     width = width or config.hidden_size // config.num_attention_heads
     return keys * (config.num_hidden_layers if layers else 1) * heads * width * tokens**power * size
 
 
 CACHES = [
-    ("a key and a value", lambda c, t, b: cache(c, t, b, keys=1)),
-    ("the layers are missing", lambda c, t, b: cache(c, t, b, layers=False)),
-    ("query heads are not stored", lambda c, t, b: cache(c, t, b, heads=c.num_attention_heads)),
-    ("not hidden_size", lambda c, t, b: cache(c, t, b, width=c.hidden_size)),
-    ("not with their square", lambda c, t, b: cache(c, t, b, power=2)),
-    ("the tokens are missing", lambda c, t, b: cache(c, t, b, power=0)),
-    ("one token in one layer", lambda c, t, b: cache(c, t, b) + 1),
-    ("fixed in the function", lambda c, t, b: cache(c, t, 2)),
-    ("no token", lambda c, t, b: cache(c, max(1, t), b)),
+    ("a key and a value", lambda c, t, b: cached(c, t, b, keys=1)),
+    ("the layers are missing", lambda c, t, b: cached(c, t, b, layers=False)),
+    ("query heads are not stored", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads)),
+    ("not hidden_size", lambda c, t, b: cached(c, t, b, width=c.hidden_size)),
+    ("not with their square", lambda c, t, b: cached(c, t, b, power=2)),
+    ("the tokens are missing", lambda c, t, b: cached(c, t, b, power=0)),
+    ("one token in one layer", lambda c, t, b: cached(c, t, b) + 1),
+    ("fixed in the function", lambda c, t, b: cached(c, t, 2)),
+    ("no token", lambda c, t, b: cached(c, max(1, t), b)),
+]
+
+
+def shares(costs, steps, rounds, note=True, question=True, tags=True):
+    """The window of a round that does an equal share of the steps."""
+    seen = (costs.prompt + steps * costs.question_step) * question + costs.note * (note and rounds > 1)
+    return seen + costs.tags * tags + costs.reply_step * -(-steps // rounds)
+
+
+def first_window(costs, steps, rounds, more=0, note=True):
+    """The solution with a mistake: a window too large or too small, or no note."""
+    costs = costs if note else SimpleNamespace(**{**vars(costs), "note": 0})
+    return more + next(size for size in count(1) if not plan(costs, steps, size, size, rounds)[-1].lost)
+
+
+WINDOWS = [
+    ("one round: the steps are shared", lambda c, steps, n: first_window(c, steps, 1)),
+    ("the note is forgotten", lambda c, steps, n: first_window(c, steps, n, note=False)),
+    ("one token too few", lambda c, steps, n: first_window(c, steps, n, more=-1)),
+    ("a smaller window does it", lambda c, steps, n: first_window(c, steps, n, more=1)),
+    ("it stands in the window too", lambda c, steps, n: shares(c, steps, n, question=False)),
+    ("question stands in its window", lambda c, steps, n: shares(c, steps, n, note=False, question=False)),
+    ("not everything is divided", lambda c, steps, n: first_window(c, steps, 1) // n if n > 1 else 344),
+    ("the tags of a reply", lambda c, steps, n: shares(c, steps, n, tags=False)),
+    ("nothing may be lost", lambda c, steps, n: first_window(c, steps, n, more=-9)),
+    ("need not share", shares),
+    ("there is no note", lambda c, steps, n: first_window(c, steps, n) + c.note * (n == 1)),
+    ("each of them still needs", lambda c, steps, n: first_window(c, steps, n) if n < 18 else 192),
+    ("other models have others", lambda c, steps, n: {3: 246, 1: 344, 24: 201}.get(n, 142)),
 ]
 
 # --- 04: advantages from rewards, log-probabilities from logits, the loss from both
@@ -186,16 +246,6 @@ GROUPS = [
         lambda rewards, m: fmean(sum(group) in (0, m, 2 * m) and alike(group) for group in groups(rewards, m)),
     ),
 ]
-CURVES = [
-    ("one value for each step", lambda values, w: [sum(values[i - w : i]) / w for i in range(w, len(values) + 1)]),
-    ("divide by how many", lambda values, w: [sum(values[max(0, i + 1 - w) : i + 1]) / w for i in range(len(values))]),
-    (
-        "look back only",
-        lambda values, w: [fmean(values[max(0, i - w // 2) : i + w // 2 + 1]) for i in range(len(values))],
-    ),
-    ("older than `width`", lambda values, w: [fmean(values[: i + 1]) for i in range(len(values))]),
-    ("not the mean", lambda values, w: [min(values[max(0, i + 1 - w) : i + 1]) for i in range(len(values))]),
-]
 
 # --- 06: Wilson's interval and the paired test
 
@@ -280,4 +330,26 @@ P_VALUES = [
     ("the order of the two", lambda a, b: exact(table(a, b)[1], sum(table(a, b))) if table(a, b)[1] else 1.0),
     ("a None is not left out", lambda a, b: unequal(*zip(*[p for p in zip(a, b) if None not in p] or [(True, True)]))),
     ("both kinds of disagreement", lambda a, b: 0.5 ** (max(table(a, b)) - 1) if sum(table(a, b)) else 1.0),
+]
+
+
+p_of = cache(mcnemar)
+
+
+def simulated(only_a, only_b, n, alpha=0.05, better=None):
+    """The share of drawn tests with p below `alpha`, of those in which one of the two is better, if it is named."""
+    draws = np.random.default_rng(0).multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=400).tolist()
+    told = {"a": lambda a, b: a > b, "b": lambda a, b: b > a, None: lambda a, b: True}[better]
+    return fmean(p_of(a, b) < alpha and told(a, b) for a, b, _ in draws)
+
+
+SHARES_SHOWN = [
+    ("not percent", lambda a, b, n: 100 * simulated(a, b, n)),
+    ("show nothing", lambda a, b, n: 1 - simulated(a, b, n)),
+    ("the test is two-sided", lambda a, b, n: simulated(a, b, n, alpha=0.10)),
+    ("draw, for each test", lambda a, b, n: float(mcnemar(round(a * n), round(b * n)) < 0.05)),
+    ("a gain for a", lambda a, b, n: simulated(a, b, n, better="b")),
+    ("hardly any test", lambda a, b, n: max(0.2, simulated(a, b, n))),
+    ("never differ", lambda a, b, n: simulated(a, b, n) if a + b else 1.0),
+    ("use n", lambda a, b, n: simulated(a, b, 200)),
 ]

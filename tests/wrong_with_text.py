@@ -1,4 +1,4 @@
-"""Wrong answers to the exercises on texts and rounds (notebooks 00, 02, 03, 07): (what the check must say, function).
+"""Wrong answers to exercises on texts and rounds (notebooks 00, 02, 03, 05, 07): (what the check must say, function).
 
 Each is what a learner may well write; the table of all checks is in `test_checks.py`.
 """
@@ -6,11 +6,13 @@ Each is what a learner may well write; the table of all checks is in `test_check
 from __future__ import annotations
 
 import re
+from statistics import fmean
 
 from motif_lib.carry import MAX_NOTE, full_history, memory, progress_note
 from motif_lib.protocol import NO_NOTE, TAGS, messages, read_answer
 from motif_lib.rewards.format import format_reward, is_soft, tags_once
 from motif_lib.rewards.reference import faulty_accuracy, faulty_soft, faulty_tags
+from motif_lib.rounds import think
 from motif_lib.verify import verify
 from motif_lib.verify.extract import boxes
 
@@ -32,6 +34,35 @@ GOLDS = [
     ("ends or begins at its comma", lambda answer: re.search(r"####\s*(\d+)", answer)[1]),
     ("decimals are lost", lambda answer: re.search(r"-?\d+", gold()(answer))[0]),
     ("the sign", gold(strip=lambda text: text.strip(" -\n"))),
+]
+
+# --- 00: the share of right answers
+
+
+def verdicts(questions, sampler, n, final=lambda t: t.final):
+    return [verify(final(t), q.gold, q.task).correct for t, q in zip(think(questions, sampler, n), questions)]
+
+
+SHARES = [
+    ("not percent", lambda questions, sampler, n: 100 * fmean(v is True for v in verdicts(questions, sampler, n))),
+    ("divide by how many", lambda questions, sampler, n: sum(v is True for v in verdicts(questions, sampler, n))),
+    ("of wrong answers", lambda questions, sampler, n: fmean(v is not True for v in verdicts(questions, sampler, n))),
+    (
+        "digits that occur",
+        lambda questions, sampler, n: fmean(t.question.gold in t.final for t in think(questions, sampler, n)),
+    ),
+    ("num_rounds rounds", lambda questions, sampler, n: fmean(v is True for v in verdicts(questions, sampler, 1))),
+    (
+        "the final answer counts",
+        lambda questions, sampler, n: fmean(
+            v is True for v in verdicts(questions, sampler, n, lambda t: t.replies[0].text)
+        ),
+    ),
+    ("cannot be graded", lambda questions, sampler, n: fmean(v is not False for v in verdicts(questions, sampler, n))),
+    (
+        "cannot be graded",
+        lambda questions, sampler, n: fmean(v for v in verdicts(questions, sampler, n) if v is not None),
+    ),
 ]
 
 # --- 02: the loop over the rounds, and the note that one round hands to the next
@@ -240,6 +271,42 @@ CORRECT = [
     ("one claim", lambda reply, gold: len(boxes(read_answer(reply) or "")) == 1 and verify(reply, gold).correct),
     ("the last one", lambda reply, gold: bool(verify(reply.partition("</answer>")[0] + "</answer>", gold).correct)),
     ("ZeroDiv", lambda reply, gold: verify(reply, gold).correct or 1 / (read_answer(reply) != r"\boxed{many}") < 0),
+]
+
+# --- 05: questions that teach nothing, before a training
+
+
+def outcomes(questions, sampler, n, m):
+    """The m outcomes of each question."""
+    asked = [q for q in questions for _ in range(m)]
+    found = [v is True for v in verdicts(asked, sampler, n)]
+    return [(q.length, found[i * m : (i + 1) * m]) for i, q in enumerate(questions)]
+
+
+def by_length(groups, silent=lambda group: len(set(group)) == 1, mean=fmean):
+    return {length: mean(silent(g) for of, g in groups if of == length) for length, _ in groups}
+
+
+def every_mth(questions, sampler, n, m):
+    found = [v is True for v in verdicts([*questions] * m, sampler, n)]
+    return [(q.length, found[i * m : (i + 1) * m]) for i, q in enumerate(questions)]
+
+
+def pooled(groups):
+    return {length: float(len({v for of, g in groups if of == length for v in g}) == 1) for length, _ in groups}
+
+
+SILENT = [
+    ("with signal", lambda *given: by_length(outcomes(*given), lambda group: len(set(group)) > 1)),
+    ("all wrong is as silent", lambda *given: by_length(outcomes(*given), all)),
+    ("all right is as silent", lambda *given: by_length(outcomes(*given), lambda group: not any(group))),
+    ("not percent", lambda *given: {k: 100 * v for k, v in by_length(outcomes(*given)).items()}),
+    ("not their number", lambda *given: by_length(outcomes(*given), mean=sum)),
+    ("question by itself", lambda *given: pooled(outcomes(*given))),
+    ("not one of each", lambda *given: by_length(every_mth(*given))),
+    ("give a dict", lambda *given: [*by_length(outcomes(*given)).values()]),
+    ("equal, by the number", lambda *given: dict.fromkeys(by_length(outcomes(*given)), 0.3)),
+    ("num_rounds rounds each", lambda qs, sampler, n, m: by_length(outcomes(qs, sampler, 1, m))),
 ]
 
 # --- 07: a carry that saves a note from an unfinished reply, and the tokens that stopping early saves

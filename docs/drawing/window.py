@@ -7,8 +7,8 @@ from drawing.shapes import INK, NOTE, line, picture, text
 from motif_lib.show.colours import ROUND_COLOURS
 from motif_lib.widgets.data import Costs, Use, plan
 
-# Tokens of the parts of a problem, its steps, the window, the budget of a short round, and how many there are.
-COSTS, STEPS, WINDOW, BUDGET, ROUNDS = Costs(38, 4, 11, 14, 12), 18, 256, 80, 3
+# Tokens of the parts of a problem, as notebook 01 counts them; steps, window, budget of a round, number of rounds.
+COSTS, STEPS, WINDOW, BUDGET, ROUNDS = Costs(38, 7, 9, 18, 10), 12, 196, 60, 3
 
 WIDTH, LEFT, RIGHT, THICK = 720, 96, 24, 30
 TOP, STEP, APART = 80, 62, 52  # the first bar; from bar to bar; between one round and several

@@ -72,6 +72,54 @@ def _cache(got: Any) -> str:
     )
 
 
+def check_shortest_window(function: Callable[[Any, int, int], int]) -> Result:
+    """`function(costs, steps, rounds)`: fewest tokens of a window in which the rounds finish all steps."""
+    costs, other = _costs(38, 7, 9, 18, 10), _costs(30, 5, 4, 11, 6)
+    return run(
+        "shortest_window",
+        function,
+        [
+            Case(_three_rounds, lambda f: f(costs, 18, 3), 246),
+            Case("in one round there is no note: question, tags and all steps", lambda f: f(costs, 18, 1), 344),
+            Case(
+                "the rounds need not share the steps equally: round 1 has no note, and room for one step more",
+                lambda f: f(costs, 7, 2),
+                142,
+            ),
+            Case(
+                "many rounds: each of them still needs question, note, tags and one step",
+                lambda f: f(costs, 18, 24),
+                201,
+            ),
+            Case("take the tokens from `costs`: other models have others", lambda f: f(other, 10, 2), 115),
+        ],
+    )
+
+
+def _three_rounds(got: Any) -> str:
+    known = {
+        344: "this is the window for one round: the steps are shared by the rounds",
+        236: "the note is forgotten: from round 2 on it stands in the window too",
+        245: "one token too few: in this window a step is left over",
+        247: "a smaller window does it too: begin with small ones, and stop at the first that loses nothing",
+        228: "the tags of a reply are forgotten",
+        82: "these are the tokens that a round writes or reads beside the question; it stands in the window too",
+        72: "this is what a round writes; the question stands in its window too",
+        114: "the question stands in the window of every round: not everything is divided by their number",
+        115: "the question stands in the window of every round: not everything is divided by their number",
+    }
+    return known.get(
+        got, "look at `.lost` of the last round: nothing may be lost, and one token less must lose something"
+    )
+
+
+def _costs(prompt: int, question_step: int, reply_step: int, tags: int, note: int) -> Any:
+    """Made-up token counts, as `widgets.data.Costs` has them."""
+    from types import SimpleNamespace
+
+    return SimpleNamespace(prompt=prompt, question_step=question_step, reply_step=reply_step, tags=tags, note=note)
+
+
 def _config(layers: int, heads: int, kv_heads: int, size: int) -> Any:
     """What a Transformers config says about the shape of a model."""
     from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Checks of notebook 06: intervals and paired tests."""
+"""Checks of notebook 06: intervals, paired tests, and how many questions they need."""
 
 from __future__ import annotations
 
@@ -98,6 +98,35 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
             ),
         ],
     )
+
+
+def check_share_shown(function: Callable[[float, float, int], float]) -> Result:
+    """`function(only_a, only_b, n)`: share of simulated paired tests in which McNemar's exact p is below 0.05."""
+    return run(
+        "share_shown",
+        function,
+        [
+            Case("give a share from 0 to 1, not percent", lambda f: f(0.1, 0.3, 200) <= 1, True),
+            Case(_shown, lambda f: _near(f(0.1, 0.2, 200), 0.70), 0.70),
+            Case("a gain for a is a difference too", lambda f: _near(f(0.2, 0.1, 200), 0.70), 0.70),
+            Case("where no model is better, hardly any test may say so", lambda f: _near(f(0.1, 0.1, 200), 0.03), 0.03),
+            Case("two that never differ show nothing: p is 1", lambda f: float(f(0.0, 0.0, 50)), 0.0),
+            Case("a few questions show less: use n", lambda f: _near(f(0.05, 0.15, 60), 0.31), 0.31),
+        ],
+    )
+
+
+def _near(got: float, exact: float) -> float:
+    """The exact share where a simulation with 400 tests comes near it (within three standard errors), else `got`."""
+    return exact if abs(got - exact) < 0.08 else got
+
+
+def _shown(got: float) -> str:
+    if abs(got - 0.30) < 0.08:
+        return "this is the share of tests that show nothing: p below 0.05 is what counts"
+    if abs(got - 0.80) < 0.03:
+        return "the test is two-sided: `mcnemar` gives the p-value as it is"
+    return "draw, for each test, how many of the n questions a alone, b alone and neither or both solve"
 
 
 ALL_QUESTIONS = "only the 6 questions on which the two differ are coin tosses; leave out those on which they agree"

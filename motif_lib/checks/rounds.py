@@ -1,9 +1,9 @@
-"""Checks of notebook 02: the loop over the rounds, and a memory that survives a reply that was cut off."""
+"""Checks of notebook 02: the loop over the rounds, a memory that survives, and where rounds begin to win."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from motif_lib.carry import MAX_NOTE, Carry
@@ -174,3 +174,35 @@ def _kept(got: Any) -> str:
     if got == NO_NOTE or not got:
         return "the note of the round before is thrown away: a reply without an answer leaves it as it was"
     return "a reply without an answer leaves the note of the round before as it was"
+
+
+def check_smallest_budget(function: Callable[[Mapping[int, int], Mapping[int, int], int], int | None]) -> Result:
+    """`function(one, three, margin)`: the smallest budget at which three rounds solve `margin` questions more."""
+    return run(
+        "smallest_budget",
+        function,
+        [
+            Case(_budget, lambda f: f({60: 0, 80: 1, 100: 2, 120: 20}, {60: 1, 80: 9, 100: 20, 120: 20}, 4), 80),
+            Case("a lead of exactly `margin` counts", lambda f: f({60: 3, 80: 3}, {60: 7, 80: 20}, 4), 60),
+            Case(
+                "take the smallest budget, in whatever order they were measured",
+                lambda f: f({120: 0, 80: 0, 100: 0}, {120: 20, 80: 20, 100: 20}, 4),
+                80,
+            ),
+            Case("three rounds must be ahead: a lead of one round is none", lambda f: f({40: 9}, {40: 0}, 4), None),
+            Case("where three rounds win nowhere, give None", lambda f: f({40: 0, 60: 9}, {40: 0, 60: 9}, 1), None),
+        ],
+    )
+
+
+def _budget(got: Any) -> str:
+    known = {
+        60: "a lead of one question is luck: it has to be at least `margin`",
+        120: "here both solve the same: three rounds have to be ahead",
+        100: "three rounds are ahead at a smaller budget already",
+        8: "give the budget, not the lead there",
+        9: "give the budget, not what is solved there",
+    }
+    return known.get(
+        got, "compare one[budget] with three[budget], and give the smallest budget with a lead of `margin`"
+    )

@@ -1,11 +1,19 @@
-"""Checks of notebook 00: the gold answer of a row, and what one question costs."""
+"""Checks of notebook 00: the gold answer of a row, what one question costs, and the share of right answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.base import Case, Result, named, run
+from motif_lib.protocol import reply_text
+from motif_lib.records import Question
+from motif_lib.samplers.base import Chat, Sampler, ScriptedSampler
+
+Share = Callable[[Sequence[Question], Sampler, int], float]
+
+BOXES = ("7", "8", "8", "7", "7")  # what the model answers in the last round; the right answer is 7
+ASKED = [Question(f"{i} and what is 7?", "7", task="ledger") for i in range(len(BOXES))]
 
 
 def check_gold_of(function: Callable[[str], str]) -> Result:
@@ -77,3 +85,62 @@ def _cost(got: Any) -> str:
         48: "round 1 is counted in every round: it is one reply, and only the k trajectories go on",
     }
     return known.get(got, "one reply for each of the m, then k trajectories of n - 1 more replies from each of them")
+
+
+def check_share_right(function: Share) -> Result:
+    """`function(questions, sampler, num_rounds)`: the share of the questions whose final answer is right."""
+    ungraded = [Question("0 and what is 7?", "7", task="ledger"), Question("1 and what?", "a few", task="ledger")]
+    return run(
+        "share_right",
+        function,
+        [
+            Case(_share, lambda f: f(ASKED, ScriptedSampler(_last_box), 1), 0.6),
+            Case(
+                "ask in num_rounds rounds: give it to think",
+                lambda f: [_replies(f, n) for n in (1, 3)],
+                [len(BOXES), 3 * len(BOXES)],
+            ),
+            Case(
+                "the final answer counts, trajectory.final: a box in an earlier round does not",
+                lambda f: [f(ASKED, ScriptedSampler(_first_box), 3), f(ASKED, ScriptedSampler(_last_box), 3)],
+                [0.0, 0.6],
+            ),
+            Case(
+                "what cannot be graded, None, is a question like any other, and not answered right",
+                lambda f: f(ungraded, ScriptedSampler(_last_box), 1),
+                0.5,
+            ),
+        ],
+    )
+
+
+def _round(chat: Chat) -> tuple[int, bool]:
+    """The question's number, and whether this is its last round."""
+    text = chat[-1]["content"]
+    return int(text.lstrip()[0]), any(f"Round {n} of {n}." in text for n in (1, 3))
+
+
+def _last_box(chat: Chat) -> str:
+    number, last = _round(chat)
+    return reply_text("the number 7", f"\\boxed{{{BOXES[number]}}}" if last else "not done yet")
+
+
+def _first_box(chat: Chat) -> str:
+    return reply_text("work", r"\boxed{8}" if _round(chat)[1] else r"\boxed{7}")
+
+
+def _replies(function: Share, num_rounds: int) -> int:
+    sampler = ScriptedSampler(_last_box)
+    function(ASKED, sampler, num_rounds)
+    return sum(sampler.calls)
+
+
+_share = named(
+    [
+        (60.0, "give a share from 0 to 1, not percent"),
+        (3, "give the share of the questions: divide by how many there are"),
+        (0.4, "this is the share of wrong answers"),
+        (1.0, "an answer is right if the reply claims it: digits that occur somewhere do not count (verify)"),
+    ],
+    "count the questions whose final answer is right, and divide by the number of questions",
+)

@@ -1,11 +1,18 @@
-"""Checks of notebook 05: reading the signals of a training run."""
+"""Checks of notebook 05: in which groups is there anything to learn, in a log and before a training?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
+from motif_lib.protocol import reply_text
+from motif_lib.records import Question
+from motif_lib.samplers.base import Chat, Sampler, ScriptedSampler
+
+Silent = Callable[[Sequence[Question], Sampler, int, int], dict[int, float]]
 
 BATCHES = [  # all right, all wrong, a group that differs, and one of four groups without signal
     ([2.0, 2.0], 2),
@@ -57,24 +64,70 @@ def _shares(got: Any) -> str:
     return named(known, "count the groups whose m rewards are all equal, and divide by the number of groups")(floats)
 
 
-def check_smoothed(function: Callable[..., list[float]]) -> Result:
-    """`function(values, width)`: at each step the mean of the last `width` values, or of all where there are fewer."""
+def check_silent_by_length(function: Silent) -> Result:
+    """`function(questions, sampler, num_rounds, m)`: by length, the share of questions with m equal outcomes."""
     return run(
-        "my_smoothed",
+        "silent_by_length",
         function,
         [
-            Case("give one value for each step, the first ones too", lambda f: len(f([3.0, 3.0, 3.0], 2)), 3),
             Case(
-                "the first steps have fewer than `width` values behind them: divide by how many there are",
-                lambda f: f([3.0, 3.0, 3.0], 2),
-                [3.0, 3.0, 3.0],
+                _silent,
+                lambda f: f(_asked("4 rrr", "12 www", "4 rwr", "4 rrr", "4 www"), scripted(), 1, 3),
+                {4: 0.75, 12: 1.0},
             ),
-            Case("look back only: a curve that knows the next step cannot be drawn live", _before_a_jump, [0.0, 0.0]),
-            Case("forget what is older than `width` steps", lambda f: f([9.0, 0.0, 0.0], 2)[-1], 0.0),
-            Case("this is not the mean of the last `width` values", lambda f: f([4.0, 0.0, 2.0], 3), [4.0, 2.0, 2.0]),
+            Case(
+                "ask each question m times, num_rounds rounds each",
+                lambda f: [_replies(f, rounds, m) for rounds, m in ((1, 2), (3, 4))],
+                [4, 24],
+            ),
+            Case(
+                "questions of one length need not follow each other",
+                lambda f: f(_asked("9 rr", "4 rw", "9 rw", "4 wr"), scripted(), 1, 2),
+                {9: 0.5, 4: 0.0},
+            ),
         ],
     )
 
 
-def _before_a_jump(function: Callable[..., list[float]]) -> list[float]:
-    return list(function([0.0, 0.0, 6.0], 3)[:2])
+def _asked(*scripts: str) -> list[Question]:
+    """Questions whose text says how long they are and how their trajectories end."""
+    return [
+        Question(f"{i} {script}", "7", task="ledger", length=int(script.split()[0])) for i, script in enumerate(scripts)
+    ]
+
+
+def scripted() -> ScriptedSampler:
+    """A sampler that answers the n-th trajectory of a question as the n-th letter of its text says."""
+    seen: Counter[str] = Counter()
+
+    def answer(chat: Chat) -> str:
+        found = re.search(r"\d+ \d+ ([rw]+)", chat[-1]["content"])
+        script = found[1] if found else "w"
+        seen[chat[-1]["content"]] += 1
+        letter = script[(seen[chat[-1]["content"]] - 1) % len(script)]
+        return reply_text("work", r"\boxed{7}" if letter == "r" else r"\boxed{8}")
+
+    return ScriptedSampler(answer)
+
+
+def _replies(function: Silent, num_rounds: int, m: int) -> int:
+    sampler = scripted()
+    function(_asked("4 rw", "5 rw"), sampler, num_rounds, m)
+    return sum(sampler.calls)
+
+
+def _silent(got: Any) -> str:
+    known: list[tuple[Any, str]] = [
+        ({4: 0.25, 12: 0.0}, "this is the share of questions with signal; asked is that of the silent ones"),
+        ({4: 0.5, 12: 0.0}, "all wrong is as silent as all right"),
+        ({4: 0.25, 12: 1.0}, "all right is as silent as all wrong"),
+        ({4: 75.0, 12: 100.0}, "give shares from 0 to 1, not percent"),
+        ({4: 3, 12: 1}, "give the share of the questions of a length, not their number"),
+        ({4: 0.0, 12: 1.0}, "look at each question by itself: a group is the m trajectories of one question"),
+        ({4: 0.0, 12: 0.0}, "a group is the m trajectories of one question, not one of each question"),
+    ]
+    if not isinstance(got, dict):
+        return "give a dict: from each length to a share"
+    return named(known, "for each length: the questions whose m outcomes are all equal, by the number of questions")(
+        got
+    )

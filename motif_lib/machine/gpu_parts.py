@@ -43,7 +43,7 @@ def recipe_here(name: str, out: Path, small: bool, plain: bool = False, model: s
         train: settings to change.
     """
     recipe = load_recipe("cpu" if small else name).with_train(**train).with_train(**(SMALL_TRAIN if small else {}))
-    load = recipe.load if through_unsloth() and not plain else {"window": recipe.load.get("window", 320)}
+    load = recipe.load if through_unsloth() and not plain else {"window": recipe.load.get("window", 196)}
     recipe = replace(recipe, model=model_here(model or recipe.model, out, small), load=load)
     return recipe if task_is_here(recipe) else replace(recipe, task="ledger", questions=400)
 
@@ -147,7 +147,7 @@ def on_tiny(small: bool, **train: Any) -> Recipe:
     recipe = load_recipe("cpu").with_train(**(SMALL_TRAIN if small else {})).with_train(**train)
     if has_cuda():
         recipe = recipe.with_train(use_cpu=False, bf16=True)
-    return replace(recipe, load={"unsloth": True, "window": 320} if through_unsloth() else {})
+    return replace(recipe, load={"unsloth": True, "window": 196} if through_unsloth() else {})
 
 
 def speeds(model: str, plain: bool, out: Path, small: bool) -> Rows:
@@ -188,7 +188,7 @@ def tiny(out: Path, small: bool) -> Rows:
     from motif_lib.tasks import load_task
     from motif_lib.training.runs import train_run
 
-    recipe = on_tiny(small, credit="any")
+    recipe = on_tiny(small, credit="all", num_trajectories=1)
     if not train_run(recipe, out / "tiny"):
         raise RuntimeError("stopped before its last step")
     questions = load_task("ledger", split="test", size=8 if small else TEST_SIZE, **recipe.dial)

@@ -10,7 +10,13 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, GREY = "#E69F00", "#56B4E9", "#7F7F7F"
 
 ROUND_COLOURS = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY]
-METHOD_COLOURS = {"base": GREY, "GRPO": ORANGE, "MOTIF any": BLUE, "MOTIF": SKY}
+METHOD_COLOURS = {
+    "base, three": PURPLE,
+    "base": GREY,
+    "GRPO": ORANGE,
+    "MOTIF all": BLUE,
+    "MOTIF": SKY,
+}
 
 
 def round_colour(round: int) -> str:
@@ -19,5 +25,5 @@ def round_colour(round: int) -> str:
 
 
 def method_colour(name: str) -> str | None:
-    """Hex colour of a method by how its name begins ("MOTIF any round" before "MOTIF"); None for an unknown one."""
+    """Hex colour of a method by how its name begins ("MOTIF all rounds" before "MOTIF"); None for an unknown one."""
     return next((colour for method, colour in METHOD_COLOURS.items() if name.startswith(method)), None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from motif_lib.show.colours import ROUND_COLOURS, method_colour, round_colour
+from motif_lib.show.colours import GREY, ROUND_COLOURS, method_colour, round_colour
 
 STYLE = {
     "axes.spines.top": False,
@@ -36,12 +36,15 @@ def save(ax: Any, path: str | Path) -> None:
     ax.figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
-def accuracy_by_length(curves: Mapping[str, Sequence[tuple[Any, float, float, float]]], ax: Any = None) -> Any:
+def accuracy_by_length(
+    curves: Mapping[str, Sequence[tuple[Any, float, float, float]]], ax: Any = None, fits: int | None = None
+) -> Any:
     """Accuracy with 95 % intervals against the length of the problem, or against whatever else the points begin with.
 
     Args:
         curves: for each method its points `(length, accuracy, low, high)`, accuracies in 0..1.
         ax: where to draw; a new figure by default.
+        fits: the longest problem that fits one window with its work; a line is drawn behind it.
     """
     ax = ax or new_axes()
     for index, (name, points) in enumerate(curves.items()):
@@ -52,6 +55,10 @@ def accuracy_by_length(curves: Mapping[str, Sequence[tuple[Any, float, float, fl
             shifted, accuracy, errors, marker="o", ms=4, lw=1.6, elinewidth=1, label=name, color=method_colour(name)
         )
     ax.set(xlabel="steps of the problem", ylabel="accuracy (95 % interval)", ylim=(-0.03, 1.03))
+    if fits is not None:
+        ax.axvline(fits + 0.5, color=GREY, ls="--", lw=1)
+        ax.text(fits + 0.6, 1.05, "does not fit one window", color=GREY, va="bottom")
+        ax.text(fits + 0.4, 1.05, "fits", color=GREY, va="bottom", ha="right")
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 

@@ -88,7 +88,7 @@ class Ledger:
 def note(problem: Ledger, day: int) -> str:
     """A full progress note; a finished problem is noted as its boxed answer."""
     total = problem.totals[day]
-    return f"\\boxed{{{total}}}" if day == problem.days else f"{total} {problem.item} after day {DAYS[day]}"
+    return f"\\boxed{{{total}}}" if day == problem.days else f"{total} after day {DAYS[day]}"
 
 
 def ledger_note(question: Question, rounds_done: int) -> str:

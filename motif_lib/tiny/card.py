@@ -12,7 +12,6 @@ from motif_lib.show.tables import Table
 from motif_lib.tasks import load_task
 
 BUDGET = 60  # tokens of a round
-LONG = 3 * BUDGET  # one round that may spend the tokens of three
 STEPS = (2, 12)
 
 CARD = """---
@@ -25,8 +24,7 @@ tags: [motif, ledger, teaching]
 A Qwen2 of {parameters:.2f} M parameters with a window of {window} tokens, for learning how MOTIF works on a CPU.
 It knows one thing, Ledger word problems (`motif_lib.tasks.ledger`), in several habits, good and bad
 (`motif_lib.tiny.pretraining_examples`); RL has to find out which of them pay. It is no use for anything else, and its
-text must not be trusted. Its notes often name the wrong thing, stamps for books: no answer depends on that word, and
-the training is too short to teach the model to copy it. The totals and the days are mostly right.
+text must not be trusted.
 
 Made by `motif tiny make --seed {seed}` from {examples:,} synthetic examples in {steps} steps, last loss {loss:.4f}
 nats a reply token (the habits themselves are random, so it cannot reach 0). Float32 safetensors; the tokenizer is
@@ -69,14 +67,14 @@ def write_card(out: str | Path, seed: int, steps: int, log: dict[str, float], qu
 
 
 def evaluate_habits(model: Any, tokenizer: Any, questions: list[Question]) -> dict[str, Report]:
-    """One round, one long round and three rounds, at temperature 1 and greedy."""
+    """One round that may fill the window, and three rounds, at temperature 1 and greedy."""
     from motif_lib.samplers.local import LocalSampler
 
-    def run(name: str, rounds: int, budget: int, temperature: float) -> Report:
-        fits = questions_that_fit(questions, tokenizer, model.config.max_position_embeddings - budget)
-        return evaluate(fits, LocalSampler(model, tokenizer, budget, temperature), rounds, name=name, batch_size=256)
+    def run(name: str, rounds: int, budget: int | None, temperature: float) -> Report:
+        sampler = LocalSampler(model, tokenizer, budget, temperature)
+        return evaluate(questions, sampler, rounds, name=name, batch_size=256)
 
-    ways = {f"1 x {BUDGET}": (1, BUDGET), f"1 x {LONG}": (1, LONG), f"3 x {BUDGET}": (3, BUDGET)}
+    ways: dict[str, tuple[int, int | None]] = {"1 window": (1, None), f"3 x {BUDGET}": (3, BUDGET)}
     return {
         f"{name}, {how}": run(name, *way, temperature)
         for how, temperature in (("sampled", 1.0), ("greedy", 0.0))
@@ -84,22 +82,11 @@ def evaluate_habits(model: Any, tokenizer: Any, questions: list[Question]) -> di
     }
 
 
-def questions_that_fit(questions: list[Question], tokenizer: Any, room: int) -> list[Question]:
-    """The questions whose one-round prompt leaves the budget free; the others cannot be asked in this way at all."""
-    from motif_lib.protocol import messages
-
-    def length(question: Question) -> int:
-        chat = messages(question.text, 1, 1)
-        return len(tokenizer(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)).input_ids)
-
-    return [question for question in questions if length(question) <= room]
-
-
 def habits_table(reports: dict[str, Report]) -> Table:
-    """Accuracy in percent by number of steps; a dash where the prompt and the budget do not fit the window."""
+    """Accuracy in percent by number of steps."""
     by = [report.by("length") for report in reports.values()]
     lengths = sorted({n for lengths in by for n in lengths})
-    rows = [(f"{n} steps", *(f"{100 * b[n].value:.0f}" if n in b else "-" for b in by)) for n in lengths]
+    rows = [(f"{n} steps", *(f"{100 * b[n].value:.0f}" for b in by)) for n in lengths]
     long = [
         [item.score for item in report.items if (item.question.length or 0) >= 4] or [0.0]
         for report in reports.values()

@@ -16,13 +16,12 @@ from motif_lib.tasks.ledger import DAYS, DAYS_PER_ROUND, Ledger, draw, note, spl
 HASTY, STEADY, OVERRUN = 0.57, 0.36, 0.07
 FULL_NOTE = 0.80
 GIVE_UP = 0.25
+MOST_DAYS = 12
 
 
 def vague_note(rng: random.Random, problem: Ledger, day: int) -> str:
     """A note that does not say where the work stands."""
-    return rng.choice(
-        [f"{problem.totals[day]} {problem.item}", f"day {DAYS[day]} is done", f"some {problem.item} are left"]
-    )
+    return rng.choice([f"{problem.totals[day]} so far", f"day {DAYS[day]} is done", "some are left"])
 
 
 def round_reply(rng: random.Random, problem: Ledger, done: int, last: bool) -> str:
@@ -41,7 +40,7 @@ def round_reply(rng: random.Random, problem: Ledger, done: int, last: bool) -> s
 
 def example(rng: random.Random) -> dict[str, list[dict[str, str]]]:
     """One pretraining example: `{"prompt": messages, "completion": messages}`, from the train split only."""
-    problem = draw(rng, rng.randint(1, 12))
+    problem = draw(rng, rng.randint(1, MOST_DAYS))
     while split_of(problem) != "train":
         problem = draw(rng, problem.days)
     num_rounds = rng.choice([1, 1, 2, 3, 3, 3, 4, 5, 6])

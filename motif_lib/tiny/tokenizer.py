@@ -17,12 +17,8 @@ from motif_lib import protocol
 from motif_lib.tasks.ledger import DAYS
 from motif_lib.tiny.pretraining_examples import example
 
-VOCABULARY = 512  # all of it, tags and special tokens included
+VOCABULARY = 512  # at most, tags and special tokens included; Ledger needs 499
 END_OF_TURN, PADDING = "<|im_end|>", "<|endoftext|>"
-SYSTEM = (  # of version 0.1.0, with which motif-tiny was made
-    "Think in rounds. In each round reply\n<reasoning>\n...\n</reasoning>\n<answer>\n...\n</answer>\n"
-    "Only the answer is passed on: write your progress there, in the last round the final answer in \\boxed{}."
-)
 CHAT_TEMPLATE = (
     "{% for m in messages if m['role'] != 'system' %}"
     "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
@@ -35,8 +31,8 @@ def corpus(seed: int, size: int) -> Iterator[str]:
     rng = random.Random(f"tokenizer-{seed}")
     for _ in range(size):
         sample = example(rng)
-        prompt = [{"role": "system", "content": SYSTEM}, *sample["prompt"][1:]]
-        yield "\n".join(f"{m['role']}\n{m['content']}" for m in prompt + sample["completion"])
+        chat = sample["prompt"][1:] + sample["completion"]  # without the system message, as in the chat template
+        yield "\n".join(f"{m['role']}\n{m['content']}" for m in chat)
         yield " ".join(DAYS)  # one token each, also the days that pretraining never reaches
 
 

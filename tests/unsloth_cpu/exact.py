@@ -20,7 +20,7 @@ from motif_lib.training import trainer as training  # noqa: E402
 from motif_lib.training.runs import make_trainer, train_run  # noqa: E402
 
 unsloth.best_dtype = lambda: torch.float32
-loaded, tokenizer = load_model(unsloth=True, window=320)
+loaded, tokenizer = load_model(unsloth=True, window=196)
 policy, _ = with_lora(loaded, 16)
 randomise(policy)
 plain = plain_class(type(loaded)).from_pretrained(TINY_FOLDER, dtype=torch.float32)
@@ -75,7 +75,7 @@ def samplers():
 
 def four_bit_samplers():
     """Greedy replies of an NF4 policy, by its own generate and by its merged copy."""
-    packed, _ = load_model(unsloth=True, four_bit=True, window=320)
+    packed, _ = load_model(unsloth=True, four_bit=True, window=196)
     adapted, _ = with_lora(packed, 16)
     randomise(adapted)
     return {kind: answers(kind, adapted) for kind in ("generate", "graph")}
@@ -91,7 +91,7 @@ def adapters():
     peft, _ = load_model(adapter=OUT / "saved")
     merged, _ = load_model(str(OUT / "merged"))
     unsloth.has_cuda = lambda: True
-    again, _ = load_model(adapter=OUT / "saved", unsloth=True, window=320)
+    again, _ = load_model(adapter=OUT / "saved", unsloth=True, window=196)
     return {
         "policy": answers("generate", policy),
         "peft": answers("local", peft.float()),

@@ -67,7 +67,7 @@ def small(name: str, **load: Any) -> Any:
     from motif_lib.training.recipe import load_recipe
 
     recipe = load_recipe(name).with_train(**QUICK)
-    load = {**recipe.load, "unsloth": True, "window": 320, **load}
+    load = {**recipe.load, "unsloth": True, "window": 196, **load}
     return replace(recipe, model="motif-tiny", task="ledger", dial={"steps": [4, 12]}, questions=16, load=load)
 
 

@@ -54,7 +54,7 @@ def gpu_16gb():
 
 def canary():
     """It finds a sampler or a policy that does not see the adapter, in 4-bit."""
-    model, tokenizer = load_model(unsloth=True, four_bit=True, window=320)
+    model, tokenizer = load_model(unsloth=True, four_bit=True, window=196)
     policy, _ = with_lora(model, 16)
     randomise(policy)
     made = {kind: SAMPLERS[kind](policy, tokenizer, 24, temperature=0) for kind in ("generate", "graph")}
@@ -90,7 +90,7 @@ def checkpointing():
 def no_bitsandbytes():
     """Unsloth goes on in 16-bit, where 4-bit was asked for."""
     loader.ALLOW_BITSANDBYTES = False
-    message = raised(lambda: load_model(unsloth=True, four_bit=True, window=320))
+    message = raised(lambda: load_model(unsloth=True, four_bit=True, window=196))
     loader.ALLOW_BITSANDBYTES = True
     return message
 
@@ -109,7 +109,7 @@ def pinned():
     (folder / "refs" / "main").write_text(commits[0])
     kept, constants.HF_HUB_CACHE = constants.HF_HUB_CACHE, str(OUT / "hub")
     try:
-        model, _ = load_model(name, revision=commits[1], unsloth=True, four_bit=True, window=320)
+        model, _ = load_model(name, revision=commits[1], unsloth=True, four_bit=True, window=196)
     finally:
         constants.HF_HUB_CACHE = kept
     return {"hidden": model.config.hidden_size, "commit": model.config._commit_hash, "wanted": [96, commits[1]]}

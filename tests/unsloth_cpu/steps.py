@@ -41,7 +41,7 @@ def by_unsloth(case):
     """Save the adapter, the batch and the gradients; the advantages are drawn, for equal rewards would give none."""
     from scenario import randomise
 
-    trainer, keep = trainer_of(case, {"unsloth": True, "window": 320})
+    trainer, keep = trainer_of(case, {"unsloth": True, "window": 196})
     randomise(trainer.model, 0.03)
     adapter = {name: p.detach().clone() for name, p in trainer.model.named_parameters() if p.requires_grad}
     score, batches = trainer._generate_and_score_completions, []
