@@ -472,19 +472,15 @@ for reply, reward in zip(first[:m], rewards):
 # %% tags=["nbval-ignore-output"]
 from motif_lib.tasks.ledger import ITEMS, Ledger, note
 
-
 def words(text):
     return [word for word in text.split() if word not in ITEMS]  # motif-tiny's notes often name the wrong thing
-
 
 def mine(reply):
     return -len(reply.text)  # break it: any number that you compute from reply.text or from its note, reply.carried
 
-
 def days_handed_on(start):
     problem, carried = Ledger.read(start.question.text), start.replies[0].carried
     return next((day for day in range(1, problem.days + 1) if words(note(problem, day)) == words(carried)), 0)
-
 
 pay = {"MOTIF: mean outcome of the futures": rewards}
 pay["the reference's format"] = [sum(part(reply.text) for part in faulty) for reply in first]
