@@ -41,7 +41,7 @@ test-colab: .venv/test.done
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.classroom.build_notebooks build
 
-# The runs that the notebooks show, made again: some three hours on two CPU cores; what was stopped goes on.
+# The runs that the notebooks show, made again: some five hours on two CPU cores (estimated); what was stopped goes on.
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 	$(BIN)/motif experiment --out runs/experiment --seeds 3

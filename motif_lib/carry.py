@@ -151,8 +151,8 @@ def capped(carry: Carry, tokenizer: Any, size: int) -> Carry:
         raise ValueError(f"size={size}: a note needs room for at least one token")
 
     def capped_carry(reply: str, finished: bool, previous: str) -> str:
-        note = neutralise(carry(reply, finished, previous)).strip()  # as the prompt will show it
-        while note != NO_NOTE and len(spans := _spans(tokenizer, note)) > size:
+        note = carry(reply, finished, previous).strip()
+        while note != NO_NOTE and len(spans := _spans(tokenizer, neutralise(note))) > size:  # as the prompt shows it
             note = note[max(1, spans[-size][0]) :].strip()  # cut text may tokenize otherwise: count again
         return note or NO_NOTE
 

@@ -3,7 +3,7 @@
 import pytest
 
 from motif_lib.carry import CARRIES, MAX_NOTE, answer_or_end, capped, full_history, last_text, memory, progress_note
-from motif_lib.protocol import NO_NOTE, reply_text
+from motif_lib.protocol import NO_NOTE, neutralise, reply_text
 from motif_lib.records import Question
 from motif_lib.rounds import think
 from motif_lib.samplers.base import ScriptedSampler
@@ -75,7 +75,7 @@ def test_a_cap_in_tokens_holds_for_every_strategy_and_round(name, tokenizer):
     carry, note = capped(CARRIES[name], tokenizer, 12), ""
     for round in range(4):
         note = carry(reply_text("day one buys 5=17 " * 40, f"{round} apples after day two " * 40), True, note)
-        assert 10 <= len(tokenizer(note, add_special_tokens=False)["input_ids"]) <= 12
+        assert 10 <= len(tokenizer(neutralise(note), add_special_tokens=False)["input_ids"]) <= 12  # as it is shown
     assert note in reply_text("", "3 apples after day two " * 40) or name in ("last_text", "full_history")
     assert "‹/answer>" in note or name in ("progress_note", "memory", "answer_or_end", "summarise")
 
