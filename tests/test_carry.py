@@ -77,7 +77,7 @@ def test_a_cap_in_tokens_holds_for_every_strategy_and_round(name, tokenizer):
         note = carry(reply_text("day one buys 5=17 " * 40, f"{round} apples after day two " * 40), True, note)
         assert 10 <= len(tokenizer(neutralise(note), add_special_tokens=False)["input_ids"]) <= 12  # as it is shown
     assert note in reply_text("", "3 apples after day two " * 40) or name in ("last_text", "full_history")
-    assert "‹/answer>" in note or name in ("progress_note", "memory", "answer_or_end", "summarise")
+    assert "</answer>" in note or name in ("progress_note", "memory", "answer_or_end", "summarise")
 
 
 def test_a_cap_leaves_short_notes_and_the_marker_alone(tokenizer):
