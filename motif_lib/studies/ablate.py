@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,8 @@ class Grid:
         rounds: numbers of rounds to ask with; by default as many as in training.
         questions: held-out questions, the same for all cells of a seed.
         note_tokens: most tokens of a note, the same for all carry strategies; by default no such cap.
+        trained_on: keyword arguments of `load_task` for the training questions; by default the recipe's `dial`.
+        asked: the same for the held-out questions.
         asks: for each switch the question that it asks, and where that is from (`verdicts` tells the answers).
     """
 
@@ -56,6 +58,8 @@ class Grid:
     rounds: list[int] = field(default_factory=list)
     questions: int = 100
     note_tokens: int | None = None
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = field(default_factory=dict)
     asks: dict[str, list[str]] = field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
@@ -117,11 +121,13 @@ def run_ablation(
         ValueError: before anything is trained, if a cell has settings that nothing takes.
     """
     recipe = load_recipe(grid.recipe)
+    asked = grid.asked or recipe.dial
+    recipe = replace(recipe, dial=grid.trained_on or recipe.dial)
     for settings in grid.all_cells().values():
         _with(recipe, settings).config(out)
     out, tasks = open_run(out, {"ablation": grid.settings()}), {}
     for seed in seeds:
-        questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **recipe.dial)
+        questions = load_task(recipe.task, split="test", size=grid.questions, seed=seed, **asked)
         for cell, settings in grid.all_cells().items():
             folder = out / f"seed{seed}" / re.sub(r"[^\w=.-]+", "_", cell)
             tasks[f"{cell}, seed {seed}"] = partial(_run_cell, grid, recipe, cell, settings, folder, seed, questions)
