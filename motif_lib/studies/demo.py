@@ -105,9 +105,9 @@ def evaluate_run(
     num_rounds: int | None = None,
     carry: Carry = progress_note,
 ) -> Report:
-    """Evaluate a model of a recipe as it was trained: same rounds (or `num_rounds`), budget, temperature, stop rule."""
+    """Evaluate a model of a recipe, greedily, with the rounds (or `num_rounds`), budget and stop rule of its training."""
     config = recipe.config(out)
-    sampler = load_sampler(recipe.model, adapter, config.max_completion_length, config.temperature, **recipe.load)
+    sampler = load_sampler(recipe.model, adapter, config.max_completion_length, temperature=0.0, **recipe.load)
     rounds, stop = num_rounds or config.num_rounds, boxed if config.early_stop else None
     return evaluate(questions, sampler, rounds, carry=carry, name=name, path=out, batch_size=256, seed=seed, stop=stop)
 
@@ -138,7 +138,7 @@ def results_table(reports: dict[str, Report], fits: int) -> Table:
         f"question and work of up to {fits} steps fit one window",
         "tokens: generated for a question, in all rounds",
     ]
-    return Table("Accuracy on held-out problems, sampled, % with 95 % interval", columns, rows, notes)
+    return Table("Accuracy on held-out problems, greedy, % with 95 % interval", columns, rows, notes)
 
 
 def smoothed(values: Sequence[float], width: int) -> list[float]:
