@@ -44,8 +44,8 @@ notebooks: .venv/test.done
 # The runs that the notebooks show, made again: some five hours on two CPU cores (estimated); what was stopped goes on.
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
-	$(BIN)/motif experiment --out runs/experiment --seeds 3
-	for grid in ablation credit questions losses; do $(BIN)/motif ablate $$grid --out runs/$$grid --seeds 4 || exit; done
+	$(BIN)/motif experiment --out runs/experiment --seeds 4
+	for grid in ablation credit questions losses longer; do $(BIN)/motif ablate $$grid --out runs/$$grid --seeds 4 || exit; done
 	$(BIN)/python -m motif_lib.studies.recorded runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.

@@ -115,7 +115,7 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3, jobs: Jobs 
 @app.command()
 def ablate(
     grid: Annotated[
-        str, typer.Argument(help="`ablation`, `credit`, `questions`, `losses`, or a YAML file.")
+        str, typer.Argument(help="`ablation`, `credit`, `questions`, `losses`, `longer`, or a YAML file.")
     ] = "ablation",
     out: Out = Path("runs/ablation"),
     seeds: Seeds = 3,

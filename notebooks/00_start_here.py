@@ -253,7 +253,7 @@ shown = ("reward", "motif/accuracy", "motif/groups_without_signal", "loss", "gra
 Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name in shown])
 
 # %% [markdown]
-# **An evaluation.** One step changes little. What fifty steps change was **recorded**: `motif demo` trained GRPO in one
+# **An evaluation.** One step changes little. What forty steps change was **recorded**: `motif demo` trained GRPO in one
 # round that may fill the window, and two kinds of MOTIF in three rounds of 60 tokens. "Round 1" is the paper's: the
 # replies of round 1 are trained, with k = 4 futures each. "All rounds" trains every round of whole trajectories, which
 # share their outcome (k = 1). The untrained model is called *base*. All five were asked the same held-out problems.
@@ -273,7 +273,7 @@ results_table(reports, fits)
 # room. Rounds can: the untrained model solves FILLIN % of the long problems, MOTIF FILLIN % and FILLIN %. On problems
 # that fit, one round is at FILLIN %, and MOTIF all rounds at FILLIN %: each hand-over is one more chance to go wrong.
 #
-# The brackets are 95 % intervals. This is one seed: notebook 05 shows three, and how far apart they end. You can repeat
+# The brackets are 95 % intervals. This is one seed: notebook 05 shows four, and how far apart they end. You can repeat
 # the run with `make demo`.
 #
 # ### Exercise 1: the gold answer

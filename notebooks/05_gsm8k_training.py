@@ -72,7 +72,7 @@ for file in sorted(FOLDER.glob("*.yaml")):
     print(f"{file.stem:16}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
-# A whole recipe is too long for a lesson: `cpu` takes 50 steps of 8 questions. So we take 8 steps, and of `cpu` 4
+# A whole recipe is too long for a lesson: `cpu` takes 40 steps of 8 questions. So we take 8 steps, and of `cpu` 4
 # questions a step and k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: a
 # budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 60 tokens. (On a GPU the
 # window is longer than any card would bear, so there GRPO keeps the recipe's budget.)
@@ -325,7 +325,7 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
 #
 # ## 4. Recorded runs
 #
-# The package holds runs of the whole `cpu` recipe, made with `motif demo` and, with three seeds, `motif experiment`.
+# The package holds runs of the whole `cpu` recipe, made with `motif demo` and, with four seeds, `motif experiment`.
 # **Everything in this section is recorded: nothing is computed live.** The curves show how often the rollouts of
 # training reached the right answer.
 #
@@ -429,9 +429,9 @@ if checks.check_silent_by_length(silent_by_length).status == "ok":
 #
 # </details>
 #
-# ### Three seeds
+# ### Four seeds
 #
-# One seed proves little. The recorded experiment trained every method with three seeds and asked each checkpoint the
+# One seed proves little. The recorded experiment trained every method with four seeds and asked each checkpoint the
 # same 150 held-out problems of its seed. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
 # paper's abstract says of its own setting?
 

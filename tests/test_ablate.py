@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -49,7 +50,7 @@ def test_cells_change_one_switch_and_the_base_is_one_of_them():
     }
 
 
-@pytest.mark.parametrize("name, cells", [("ablation", 7), ("credit", 4), ("questions", 12), ("losses", 4)])
+@pytest.mark.parametrize("name, cells", [("ablation", 7), ("credit", 4), ("questions", 12), ("losses", 4), ("longer", 2)])
 def test_the_cells_of_a_grid_are_valid_settings_and_each_switch_asks_a_question(name, cells, tmp_path):
     """The base and each other value once, beside the untrained model; whole trajectories with one future are cheap."""
     found = load_grid(name)
@@ -183,6 +184,15 @@ def test_every_cell_is_asked_the_same_held_out_problems(small, tmp_path, monkeyp
     monkeypatch.setattr(ablate, "write_results", lambda *args: None)
     run_ablation(small, tmp_path / "out", [0])
     assert asked == [asked[0]] * 4 and {split_of_text(text) for text in asked[0]} == {"test"}
+
+
+def test_a_grid_can_ask_longer_problems_than_it_trains_on(small, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ablate, "_run_cell", lambda grid, recipe, *args: asked.append((recipe.dial, args[-1])) or [])
+    monkeypatch.setattr(ablate, "write_results", lambda *args: None)
+    run_ablation(replace(small, trained_on={"steps": [1, 1]}, asked={"steps": [2, 3]}), tmp_path / "out", [0])
+    assert len(asked) == 4 and all(dial == {"steps": [1, 1]} for dial, _ in asked)
+    assert all({question.length for question in questions} == {2, 3} for _, questions in asked)
 
 
 def test_a_mistake_in_the_last_cell_is_found_before_anything_is_trained(small, tmp_path):
