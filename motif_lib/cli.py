@@ -114,16 +114,14 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3, jobs: Jobs 
 
 @app.command()
 def ablate(
-    grid: Annotated[
-        str, typer.Argument(help="`ablation`, `credit`, `questions`, `losses`, `longer`, or a YAML file.")
-    ] = "ablation",
-    out: Out = Path("runs/ablation"),
+    grid: Annotated[str, typer.Argument(help="`questions`, `losses`, `longer`, or a YAML file.")] = "questions",
+    out: Out = Path("runs/questions"),
     seeds: Seeds = 3,
     jobs: Jobs = None,
 ):
     """Turn one switch at a time (credit, rounds, carry, ...) with several seeds: a table and a figure with intervals.
 
-    Example: motif ablate ablation --seeds 3
+    Example: motif ablate losses --out runs/losses --seeds 4
     """
     from motif_lib.files import locked
     from motif_lib.studies.ablate import load_grid, run_ablation

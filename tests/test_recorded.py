@@ -31,12 +31,12 @@ def runs(tmp_path):
 
 
 def test_the_patterns_are_kept_and_the_path_of_the_base_is_not(runs, tmp_path):
-    for name in ("credit/old.txt", f"{REAL_MODEL}/untrained.jsonl"):
+    for name in ("losses/old.txt", f"{REAL_MODEL}/untrained.jsonl"):
         (tmp_path / "out" / name).parent.mkdir(parents=True)
         (tmp_path / "out" / name).touch()
     files = keep_runs(runs, tmp_path / "out")
     assert (tmp_path / "out" / REAL_MODEL / "untrained.jsonl").exists()  # no run of `make recorded`
-    assert not (tmp_path / "out" / "credit" / "old.txt").exists()
+    assert not (tmp_path / "out" / "losses" / "old.txt").exists()
     assert len(files) == sum(map(len, KEPT.values()))
     assert not list((tmp_path / "out").rglob("checkpoint-*"))
     settings = json.loads((tmp_path / "out/demo/any/adapter/adapter_config.json").read_text())
@@ -53,8 +53,7 @@ def test_an_unfinished_run_is_refused_and_what_is_there_stays(runs, tmp_path):
 
 def test_the_package_holds_all_of_it_small_and_without_a_path():
     files = [path for path in RECORDED.rglob("*") if path.is_file()]
-    not_recorded_yet = {"questions", "losses"}
-    assert {path.relative_to(RECORDED).parts[0] for path in files} == {*KEPT, REAL_MODEL} - not_recorded_yet
+    assert {path.relative_to(RECORDED).parts[0] for path in files} == {*KEPT, REAL_MODEL}
     assert sum(path.stat().st_size for path in files) < LIMIT
     for path in files:
         if path.suffix in (".json", ".jsonl", ".txt"):

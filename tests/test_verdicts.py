@@ -53,7 +53,6 @@ def test_one_switch_at_a_time_is_turned():
     others = {cell: against for cell, against in pairs if against != "base"}
     assert others == {
         "credit=first, num_trajectories=4, rollout_policy=base": "credit=first, num_trajectories=4",
-        "credit=any, num_trajectories=4": "num_trajectories=4",
         "credit=first, num_trajectories=4": "num_trajectories=4",
         SHORT: STOP,
         "multi_objective_aggregation=normalize_then_sum, scale_rewards=group": "scale_rewards=group",
@@ -86,8 +85,8 @@ def test_what_is_not_recorded_yet_is_left_out(tmp_path):
 
 
 def test_a_grid_that_was_changed_since_is_read_as_it_was_recorded(tmp_path):
-    settings = {**load_grid("credit").settings(), "base": {"credit": "any"}, "switches": {"credit": ["any", "first"]}}
-    write_text(tmp_path / "credit" / "settings.json", json.dumps({"ablation": settings}))
-    write_text(tmp_path / "credit" / "results.jsonl", to_lines(results({"base": [90, 91], "credit=first": [50, 52]})))
-    grid, found = read_recorded("credit", tmp_path)
+    settings = {**load_grid("longer").settings(), "base": {"credit": "any"}, "switches": {"credit": ["any", "first"]}}
+    write_text(tmp_path / "longer" / "settings.json", json.dumps({"ablation": settings}))
+    write_text(tmp_path / "longer" / "results.jsonl", to_lines(results({"base": [90, 91], "credit=first": [50, 52]})))
+    grid, found = read_recorded("longer", tmp_path)
     assert [(v.cell, v.against, v.verdict) for v in verdicts(grid, found)] == [("credit=first", "base", "worse")]

@@ -1,8 +1,8 @@
 """Ablations: one switch turned at a time, several seeds, one table and one figure with intervals.
 
-    motif ablate --out runs/ablation --seeds 3
+    motif ablate --seeds 4
 
-A grid is a YAML file (`grids/ablation.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
+A grid is a YAML file (`grids/questions.yaml`): a recipe, a `base` of settings, and for each switch the values it takes
 while all else stays as in the base. Each cell is a run folder with its evaluations, so a stopped ablation goes on. The
 folder gets `results.jsonl`, one line for each seed, cell and number of rounds asked, a table and a figure.
 """
@@ -100,7 +100,7 @@ class CellResult:
 
 
 def load_grid(name: str | Path) -> Grid:
-    """A grid by name (`ablation`) or by path.
+    """A grid by name (`questions`) or by path.
 
     Raises:
         ValueError: if there is none, or a key, switch or carry strategy in it is unknown.

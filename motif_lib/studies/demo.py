@@ -105,7 +105,7 @@ def evaluate_run(
     num_rounds: int | None = None,
     carry: Carry = progress_note,
 ) -> Report:
-    """Evaluate a model of a recipe, greedily, with the rounds (or `num_rounds`), budget and stop rule of its training."""
+    """Evaluate a model of a recipe, greedily, with its rounds (or `num_rounds`), budget and stop rule of training."""
     config = recipe.config(out)
     sampler = load_sampler(recipe.model, adapter, config.max_completion_length, temperature=0.0, **recipe.load)
     rounds, stop = num_rounds or config.num_rounds, boxed if config.early_stop else None

@@ -4,8 +4,8 @@
 
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
-runs/ablation     from `motif ablate`: one line for each seed and cell, table, figure
-runs/credit, questions, losses, longer    from `motif ablate credit` and so on: the same
+runs/questions    from `motif ablate`: one line for each seed and cell, table, figure
+runs/losses, runs/longer    from `motif ablate losses` and `motif ablate longer`: the same
 
 `real-model` stays as it is: it comes from `motif_lib.studies.real_model`, with a model that the package does not have.
 """
@@ -22,7 +22,7 @@ from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import TINY
 
 RECORDED = PACKAGE / "assets" / "recorded"
-GRIDS = ("ablation", "credit", "questions", "losses", "longer")
+GRIDS = ("questions", "losses", "longer")
 KEPT = {
     "demo": [
         "settings.json",
