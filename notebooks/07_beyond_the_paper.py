@@ -68,8 +68,24 @@ axes.figure
 # %% [markdown]
 # *Figure 1: accuracy against the number of rounds at test, live, with 95 % intervals; 27 problems are few.*
 #
-# *What came out:* FILLIN. A smaller n fails on what does not fit. A larger n can at best repeat a boxed note; it costs
-# tokens, on easy problems too, and each round can spoil what was right.
+# *What came out:* FILLIN-ROUNDS. A smaller n fails on what does not fit. A larger n can at best repeat a boxed note; it
+# costs tokens, on easy problems too, and each round can spoil what was right.
+#
+# Now the harder question, whether a note carries further than it was trained to. **Recorded** (`motif ablate longer`):
+# four seeds were trained with *two* rounds on problems of 4 to 6 steps, and then asked problems of 8 to 12 steps in 2, 3,
+# 4 and 6 rounds, 150 a seed. Three rounds hold 12 steps.
+#
+# *Predict:* does training with two rounds help with three? Whose notes carry further, those of `credit="all"` or those of
+# `first`?
+
+# %%
+from motif_lib.studies.ablate import results_table
+from motif_lib.studies.verdicts import decisive, read_recorded, recorded_verdicts, verdict_table
+
+display(results_table(*read_recorded("longer")))
+
+# %% [markdown]
+# *What came out:* FILLIN-LONGER
 #
 # ## 2. What should be carried?
 #
@@ -238,28 +254,26 @@ if checks.check_part_of(part_of).status == "ok":
 # hack is the check of the final answer, as in round 1. `any` draws one round for all replies to a question. With k = 1
 # there are no further futures, and a step costs a third of what it costs with k = 4.
 #
-# **Recorded** with the earlier motif-tiny: the same task and habits, but a window of 320 tokens, which all problems fit;
-# only the budget of 60 made rounds necessary. The base is `credit="any"` with k = 4.
+# **Recorded** (`motif ablate`), as all that follows: one switch at a time, in short runs of 24 steps of 4 questions, four
+# seeds, 100 held-out problems a seed, greedy. The base is `credit="all"` with k = 1.
 #
 # *Predict:* whose rounds 2 and 3 are better, those of `first` or those of `all`? What do k = 4 futures buy?
 
 # %%
-from motif_lib.studies.ablate import figure
-from motif_lib.studies.verdicts import decisive, read_recorded, recorded_verdicts, verdict_table
+from dataclasses import replace
 
-display(verdict_table(recorded_verdicts("credit"), "Which replies, and how many futures? Recorded"))
-figure(*read_recorded("credit")).figure
+from motif_lib.studies.ablate import figure
+
+grid, results = read_recorded("questions")
+told = recorded_verdicts("questions", "losses")
+display(verdict_table([v for v in told if v.question == grid.asks["credit"][0]], "Which replies, how many futures?"))
+figure(replace(grid, switches={"credit": grid.switches["credit"]}), results).figure
 
 # %% [markdown]
-# *Figure 2: accuracy of every way to give credit, recorded with four seeds; the intervals hold the spread of the seeds,
-# the dashed line is the untrained model.*
+# *Figure 2: accuracy of every way to give credit; the intervals hold the spread of the seeds, the dashed line is the
+# untrained model.*
 #
-# *What came out:* `all` ends ahead of `any` in each seed, by 2.7 points; of three comparisons one whose interval barely
-# misses zero is a hint, not proof. `first` lies 18.4 points behind, and is not shown to be worse either: its four seeds
-# ended far apart. Where only round 1 is trained, the later rounds change because they share the weights, and nothing
-# holds them: the trained reply is never a last one. And k = 4 futures buy nothing that shows. This speaks neither for
-# nor against the author's worry: the check of a Ledger answer cannot be hacked. With the present model `motif demo` and
-# `motif experiment` train `first` and `all`; notebook 05 tells what came of it.
+# *What came out:* FILLIN-CREDIT
 #
 # ## 4. Who rolls out?
 #
@@ -270,13 +284,12 @@ figure(*read_recorded("credit")).figure
 # *Predict:* in which direction will the base model's values be off? Does that matter to an advantage?
 
 # %%
-others = [v for v in recorded_verdicts("ablation") if "rollout_policy" in v.cell]
-display(verdict_table(others, "The base model answers the later rounds. Recorded"))
+display(verdict_table([v for v in told if "rollout_policy" in v.cell], "The base model answers the later rounds"))
 
 # %% [markdown]
-# *What came out:* no difference is shown; three seeds gave 17, 88 and 21 %, so one seed can show anything. The base makes
-# less of the same notes, but a constant error would cancel in the group's mean; what matters is a changed order.
-# Training moves the policy away from the base, so replies are judged by a partner that they will not have.
+# *What came out:* FILLIN-ROLLOUT The base makes less of the same notes, but a constant error would cancel in the group's
+# mean; what matters is a changed order. Training moves the policy away from the base, so replies are judged by a partner
+# that they will not have.
 #
 # ## 5. When to stop
 #
@@ -300,8 +313,8 @@ display(Table("Early stop, live", ("", "accuracy", "tokens a question"), rows))
 #
 # With `early_stop: true` a recipe also trains with it. Then `efficiency: 3.0` pays less for a right answer the more
 # rounds it took: each outcome times 1 - ((n_used - 1) / 3)². InftyThink+, where the factor is from, published for
-# R1-Distill-Qwen-1.5B on MATH-500 91.6 % at 6.1K tokens without it, and 90.0 % at 3.4K with it. What it does here has not
-# been measured yet: `motif ablate questions` does.
+# R1-Distill-Qwen-1.5B on MATH-500 91.6 % at 6.1K tokens without it, and 90.0 % at 3.4K with it. Here, recorded:
+# FILLIN-EFFICIENCY
 #
 # ### Exercise 3: what an early stop saves
 #
@@ -348,13 +361,12 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 #
 # ## 6. Every question, and what was measured
 #
-# **Recorded**, again with the earlier motif-tiny. `motif ablate` turned one switch at a time, in runs of 30 steps of 4
-# questions, three seeds, 100 held-out problems a seed; `motif ablate credit` had four seeds and the demo's full length.
+# All recorded settings in one table: those of `motif ablate questions`, as above, and those of `motif ablate losses`, with
+# two updates for each generation.
 #
 # *Predict:* of all these choices, which matter? Which make no difference that so few seeds can show?
 
 # %%
-told = recorded_verdicts()
 display(verdict_table(told, "The open questions, one switch at a time. Recorded"))
 shown = decisive(told)
 print(f"{len(shown)} of {len(told)} are shown to differ, the largest first:")
@@ -362,20 +374,9 @@ for v in shown:
     print(f"{v.effect.points[0]} points: {v.changes}, against {v.against}")
 
 # %% [markdown]
-# *What came out:* one choice matters for certain, **what is carried**: text cut to the 60 tokens of a note, without a
-# total and a day, solves hardly a problem. A second, **which replies are trained**, shows in the long runs: `all` is a
-# little ahead of `any`. A third does not stand in the table, since it makes the others possible: **how rewards are
-# scaled** (notebook 05). One sentence for each question:
+# *What came out:* FILLIN-ALL One sentence for each question:
 #
-# - **Train round 1 only?** It is not shown to be worse, but its seeds end far apart.
-# - **May the base model answer the later rounds?** Not shown to differ; three short runs are far too few.
-# - **Train with one round less or more?** Not shown to differ.
-# - **Keep the old note where a reply has none?** Not shown to differ: a trained model seldom leaves one out.
-# - **Stop at a boxed note?** Not shown to differ in accuracy; it takes fewer tokens.
-# - **Do notes decay without a gradient? Reward the note itself? How far ahead must credit look? Do fewer rounds cost
-#   accuracy? Did the right reward teach it? Scale each reward by itself? Which loss?** Each is a switch with its
-#   formula in `docs/switches.md`, and none has been measured yet: `motif ablate questions --seeds 4` and `motif ablate
-#   losses --seeds 4` do, and this table takes them up.
+# FILLIN-SENTENCES
 #
 # "Not shown to differ" does not mean equal: the interval says how large a difference may still hide. And this is one
 # made-up task and one small model.
@@ -413,7 +414,7 @@ display(robustness(shorter, sampler, name="Robustness of the trained model", pro
 #
 # 1. **Question.** One sentence, one switch, and where it comes from.
 # 2. **Hypothesis.** Which way, by about how many points, and which result would prove you wrong.
-# 3. **Plan.** A grid, a copy of `motif_lib/studies/grids/credit.yaml` with your values; the seeds; the questions; what
+# 3. **Plan.** A grid, a copy of `motif_lib/studies/grids/losses.yaml` with your values; the seeds; the questions; what
 #    it costs: time one seed, and multiply. Are the tokens equal? From the spread of the seeds in section 3: could so
 #    few runs show the effect that you expect?
 # 4. **Measurement.** `motif ablate mine.yaml --seeds 4 --out runs/mine`; a run that was stopped goes on.
