@@ -78,12 +78,13 @@ def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch, in
     assert problems == [problems[0]] * 5 and {split_of_text(question.text) for question in problems[0]} == {"test"}
 
 
-def test_a_run_is_evaluated_as_it_was_trained(tmp_path, monkeypatch):
+def test_a_run_is_evaluated_with_its_rounds_and_budget_and_greedily(tmp_path, monkeypatch):
     loaded, asked = [], []
     monkeypatch.setattr(demo, "load_sampler", lambda *args, **load: loaded.append((args, load)) or "the sampler")
     monkeypatch.setattr(demo, "evaluate", lambda *args, **options: asked.append((args, options["stop"])))
     recipe = replace(load_recipe("cpu"), load={"window": 196}).with_train(num_rounds=2, temperature=0.7)
     evaluate_run(recipe, tmp_path / "adapter", [], tmp_path, "a", 0)
     evaluate_run(recipe.with_train(early_stop=True), None, [], tmp_path, "b", 0, num_rounds=4)
-    assert loaded == [(("motif-tiny", path, 60, 0.7), {"window": 196}) for path in (tmp_path / "adapter", None)]
+    paths = (tmp_path / "adapter", None)
+    assert loaded == [(("motif-tiny", path, 60), {"temperature": 0.0, "window": 196}) for path in paths]
     assert asked == [(([], "the sampler", 2), None), (([], "the sampler", 4), boxed)]
