@@ -72,7 +72,7 @@ for file in sorted(FOLDER.glob("*.yaml")):
     print(f"{file.stem:16}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
-# A whole recipe is too long for a lesson: `cpu` takes 40 steps of 8 questions. So we take 8 steps, and of `cpu` 4
+# A whole recipe is too long for a lesson: `cpu` takes 24 steps of 8 questions. So we take 8 steps, and of `cpu` 4
 # questions a step and k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: a
 # budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 60 tokens. (On a GPU the
 # window is longer than any card would bear, so there GRPO keeps the recipe's budget.)
