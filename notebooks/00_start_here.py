@@ -343,16 +343,15 @@ checks.check_replies_per_question(replies_per_question)
 #
 # ### Exercise 3: an experiment
 #
-# *Difficulty 2 of 5, 15 minutes.* One round with the whole window, or three rounds of 60 tokens? First the
-# **hypothesis**: for problems of 6 steps and of 11, which of the two solves more, and why? Write it here, with a number
-# for each of the four: ...
+# *Difficulty 2 of 5, 15 minutes.* One round with the whole window (the untrained model, which was pretrained to answer
+# so), or three rounds of 60 tokens (the trained one)? First the **hypothesis**: for problems of 6 steps and of 11,
+# which of the two solves more, and why? Write it here, with a number for each of the four: ...
 #
 # Then the **measurement**. Write `share_right(questions, sampler, num_rounds)`: the share of the questions, from 0 to
 # 1, whose final answer is right. `think` gives a trajectory for each question, and
 # `verify(trajectory.final, question.gold, question.task).correct` is True if its answer is right, False if it is
 # wrong, and None if nothing can be graded, which is no right answer either. Once the check says "ok", your function
-# measures: the untrained model with the whole window, which was pretrained to answer so, and the trained one in three
-# rounds.
+# measures both.
 
 # %%
 from motif_lib import think
