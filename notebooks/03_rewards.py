@@ -159,7 +159,7 @@ Table("The reference's format rewards", ("spelling", "strict", "soft", "tags", "
 # None does: the strict pattern needs newlines where the soft one forbids them. The reference pays at most 1.0 of its
 # 1.5 points, and at most 0.5 once the reasoning has a second line.
 #
-# ### A penalty nobody meant
+# ### A penalty nobody wrote
 #
 # The tag count takes off 0.001 for each character after the end of the answer, in two places. One of them looks for
 # the end at `</answer>` **with a newline behind it**. Without that newline the split returns the whole reply as "what
@@ -531,7 +531,7 @@ lab
 #
 # - A perfect reply earned only part of the reference's format points, because a dot does not match a newline; two of
 #   the three parts were the same for every real reply, and so taught nothing.
-# - The third part was a length penalty that nobody had meant. It can outweigh a right answer, and in a group it
+# - The third part was a length penalty that nobody had written down. It can outweigh a right answer, and in a group it
 #   prefers the reply that has done less.
 # - Looking for characters loses right answers in another spelling and pays wrong ones that contain the digits. A
 #   reply that boxes everything earns everything.
