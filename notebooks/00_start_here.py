@@ -46,8 +46,8 @@ from motif_lib.runtime import prepare
 prepare()
 
 # %% [markdown]
-# Settings and imports. Every notebook has one seed; the sizes are those of the CPU recipe, which `motif demo` uses.
-# A *budget* is the number of tokens that a reply may have.
+# Settings and imports. Every notebook has one seed. A *recipe* is a file of settings for a training; the sizes here are
+# those of the recipe `cpu`, which `motif demo` uses. A *budget* is the number of tokens that a reply may have.
 
 # %%
 from transformers.utils.logging import disable_progress_bar
@@ -66,8 +66,8 @@ disable_progress_bar()  # of the weights
 #
 # The versions that are installed, and the hardware that was found. Without a GPU everything runs with motif-tiny, a
 # model of about a million parameters that comes with the package. It was pretrained on worked problems of one kind, in
-# one round and in several, with good notes and bad ones: it knows how, but not what pays. With a GPU the same code
-# takes Qwen2.5-3B-Instruct.
+# one round and in several, with good notes and bad ones: it knows how, but not what pays. On a GPU the same code runs
+# Qwen2.5-3B-Instruct, if you name it.
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -108,7 +108,7 @@ print(f"motif-tiny writes {speed:,.0f} tokens a second here")
 # | `04_advantage_and_loss` | how does a reward become a gradient? | advantages, the clipped loss |
 # | `05_gsm8k_training` | how is it trained? | a training run, live |
 # | `06_evaluation` | did it help? | a fair comparison |
-# | `07_beyond_the_paper` | what else could one try? | an own carry strategy |
+# | `07_beyond_the_paper` | what else could one try? | a carry of your own |
 #
 # This cell tells how many minutes each of them runs on two CPU cores, and scales that by the speed measured above. The
 # exercises take longer than the cells run.
@@ -184,8 +184,8 @@ show(think([question], greedy, ROUNDS)[0])
 # are left for the last round, and the budget cuts that reply off before its answer. Rounds alone do not help: the model
 # has to *use* them.
 #
-# *Predict, then run:* the same model after training by the outcomes (the adapter is **recorded**, from `motif demo`).
-# Three rounds of four days would do for 10 steps. What will its first two notes say?
+# *Predict, then run:* the same model after training by the outcomes (its *adapter*, the weights that training adds, is
+# **recorded**, from `motif demo`). Three rounds of four days would do for 10 steps. What will its first two notes say?
 
 # %%
 from motif_lib import load_sampler
@@ -195,12 +195,12 @@ show(think([question], trained, ROUNDS)[0])
 
 # %% [markdown]
 # *What came out:* FILLIN (four days in each of the first two rounds, noted as total and day, "47 after day four"; then
-# the last two days and the box). Nobody showed it that: it was told which answers were right. The rest of this section
-# says how.
+# the last two days and the box). Training showed it no such note: it was only told which answers were right. The rest
+# of this section says how.
 #
 # **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k futures, which are rolled out to the
-# last round. A right answer there counts 2, a wrong one 0 (reference code), and the reply earns their mean. The recipe
-# takes k = 4; here it is 16, so that there is less luck in what you see.
+# last round. A right answer there counts 2, a wrong one 0 (as in the *reference code*, that of the paper's authors),
+# and the reply earns their mean. The recipe takes k = 4; here it is 16, so that there is less luck in what you see.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib import FutureAccuracy
@@ -214,9 +214,9 @@ rewards = reward([prompt] * m, replies, **columns)
 print([round(value, 2) for value in rewards])
 
 # %% [markdown]
-# **Advantages.** Reward minus mean of the group, in units of its spread (the CPU recipe leaves the division out;
-# notebook 05 says why). If all rewards of a group are equal, all its advantages are 0 and the question teaches nothing
-# in this step.
+# **Advantages.** Reward minus mean of the group, divided by the spread of the group (the CPU recipe leaves the division
+# out; notebook 05 says why). If all rewards of a group are equal, all its advantages are 0 and the question teaches
+# nothing in this step: a group *without signal*.
 #
 # *Predict:* which notes get a positive advantage?
 
@@ -231,14 +231,14 @@ Table(f"One group: m = {m}, k = {k}, n = {ROUNDS}", ("note of round 1", "reward"
 
 # %% [markdown]
 # *What came out:* those of replies that worked four days and say where they stand, total and day: if round 2 does the
-# same, the last round can finish. From a note of day one nothing can: one, four and four are not ten. And from "some
-# are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a poor one may
-# be lucky.
+# same, the last round can finish. After a note of day one it cannot: one, four and four days are not ten. And from
+# "some are left" nobody can go on. With k = 4 the same group would be less tidy: a good note may earn nothing, a poor
+# one may be lucky.
 #
 # **An update.** The trainer does all of this for several questions a step and then takes one gradient step, which
-# makes replies with a positive advantage more likely. It is TRL's `GRPOTrainer` with one more dial, `num_rounds`. One
-# step of the CPU recipe, on two questions; its `reward` is the mean outcome plus 0.2 times the format reward of
-# notebook 03:
+# makes replies with a positive advantage more likely. It is the `GRPOTrainer` of TRL, Hugging Face's library for such
+# trainings, with rounds added. One step of the CPU recipe, on two questions; its `reward` is the mean outcome plus 0.2
+# times the format reward of notebook 03:
 
 # %% tags=["nbval-ignore-output"]
 import tempfile
@@ -255,8 +255,9 @@ Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name 
 # %% [markdown]
 # **An evaluation.** One step changes little. What 24 steps change was **recorded**: `motif demo` trained GRPO in one
 # round that may fill the window, and two kinds of MOTIF in three rounds of 60 tokens. "Round 1" is the paper's: the
-# replies of round 1 are trained, with k = 4 futures each. "All rounds" trains every round of whole trajectories, which
-# share their outcome (k = 1). The untrained model is called *base*. All five were asked the same held-out problems.
+# replies of round 1 are trained, with k = 4 futures each. "All rounds" trains the replies of every round, each by the
+# outcome of its own trajectory (k = 1). The untrained model is called *base*. All five were asked the same held-out
+# problems.
 #
 # *Predict, then run:* who solves problems that do not fit the window, and who is best at those that do?
 
@@ -279,8 +280,8 @@ results_table(reports, fits)
 # ### Exercise 1: the gold answer
 #
 # *Difficulty 1 of 5, 5 minutes.* In a GSM8K row the gold answer stands at the end of the column `answer`, behind
-# `####`. Write `gold_of(answer)` that gives it as text, ready to be compared with the same number written in another
-# way: `"12 + 5 = 17\n#### 17"` gives `"17"`.
+# `####`. Write `gold_of(answer)` that gives it as text, ready to be compared: without white space around it, and
+# without the comma of a number such as `1,080`. So `"12 + 5 = 17\n#### 17"` gives `"17"`.
 
 # %%
 def gold_of(answer):
@@ -295,7 +296,7 @@ checks.check_gold_of(gold_of)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `str.rpartition` cuts at the last occurrence. Some gold answers of GSM8K hold a comma, such as `1,080`.
+# `str.rpartition` cuts at the last occurrence: the work may hold a `####` too.
 #
 # </details>
 # <details><summary>Solution</summary>
@@ -342,16 +343,15 @@ checks.check_replies_per_question(replies_per_question)
 #
 # ### Exercise 3: an experiment
 #
-# *Difficulty 2 of 5, 15 minutes.* One round with the whole window, or three rounds of 60 tokens? First the
-# **hypothesis**: for problems of 6 steps and of 11, which of the two solves more, and why? Write it here, with a number
-# for each of the four: ...
+# *Difficulty 2 of 5, 15 minutes.* One round with the whole window (the untrained model, which was pretrained to answer
+# so), or three rounds of 60 tokens (the trained one)? First the **hypothesis**: for problems of 6 steps and of 11,
+# which of the two solves more, and why? Write it here, with a number for each of the four: ...
 #
 # Then the **measurement**. Write `share_right(questions, sampler, num_rounds)`: the share of the questions, from 0 to
 # 1, whose final answer is right. `think` gives a trajectory for each question, and
 # `verify(trajectory.final, question.gold, question.task).correct` is True if its answer is right, False if it is
 # wrong, and None if nothing can be graded, which is no right answer either. Once the check says "ok", your function
-# measures: the untrained model with the whole window, which was pretrained to answer so, and the trained one in three
-# rounds.
+# measures both.
 
 # %%
 from motif_lib import think
@@ -392,8 +392,8 @@ if checks.check_share_right(share_right).status == "ok":
 #
 # A conclusion that the numbers carry: "With 6 steps one window is at least as good and costs one prompt. With 11 it
 # solves nothing, because question and work do not fit; only rounds can, if the model has learned to fill them. With 20
-# questions a difference of two or three of them is luck (notebook 06). Of another model I would first measure how long
-# its replies are, and how long its window is."
+# questions a difference of two or three of them may be luck (notebook 06). Of another model I would first measure how
+# long its replies are, and how long its window is."
 #
 # </details>
 #
@@ -407,4 +407,4 @@ if checks.check_share_right(share_right).status == "ok":
 #
 # ## Next
 #
-# `01_context_limits`: what a window is, and why one round must fail on a long problem. It runs in a minute.
+# [01_context_limits](01_context_limits.ipynb): what a window is, and why one round must fail on a long problem.

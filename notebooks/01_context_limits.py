@@ -41,10 +41,10 @@ whole = LocalSampler(model, tokenizer, max_new_tokens=None, temperature=0)
 # %% [markdown]
 # ## 1. Tokens
 #
-# Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, cut where the
-# tokenizer cuts it: all that the model sees. motif-tiny's tokenizer was made for Ledger problems: a word is one token,
-# and so is every digit. Its chat template adds the marks of the turns, and leaves the system message out, since the
-# tiny model knows its one task by heart.
+# Before a model reads text, the tokenizer cuts it into tokens. Here is the prompt of one round, with a bar at every
+# cut; it is all that the model sees. motif-tiny's tokenizer was made for Ledger problems: a word is one token, and so
+# is every digit. Its chat template adds the marks of the turns, and leaves the system message out, since the tiny model
+# knows its one task by heart.
 
 # %%
 (question,) = load_task("ledger", size=1, seed=SEED, steps=(3, 3))
@@ -171,8 +171,8 @@ print(
 # starts with a fresh window, which holds the question and from round 2 on a short note: four steps in each, and all 12
 # are done.](../docs/window.png)
 #
-# *The same problem, in one window and in three. The yellow piece is the note of the round before. (Above, some days
-# more are worked out: that reply saves the answer.)*
+# *The same problem, in one window and in three. The yellow piece is the note of the round before. (The reply above gets
+# a little further than the drawing: it spends no tokens on an answer.)*
 #
 # Each round begins with a fresh window. But it has to read the question again, and the note; what they leave is all
 # that a round can write:
@@ -210,14 +210,14 @@ plots.accuracy_by_length({"one round, whole window": curve}, fits=LIMIT).figure
 # *Figure 2: accuracy of one round against the number of steps, six problems each, 95 % intervals.*
 #
 # *What came out:* at one place, and at the one that Figure 1 names. Up to it the model solves every problem; one
-# step later every reply is cut off. The intervals have width even where all six are right, or none: six problems prove
-# neither. A window twice as long would move the cliff to 21 steps, by the same two lines. It would not remove
-# it.
+# step later every reply is cut off. The intervals have width even where all six are right, or none: six problems by
+# themselves prove neither "always" nor "never". A window twice as long would move the cliff to 21 steps, by the same
+# two lines. It would not remove it.
 #
 # ## 5. Then why not a longer window?
 #
 # Because a longer context takes memory and time. For every token it has seen, each layer keeps a key and a value: the
-# **KV cache**. motif-tiny's, measured after reading the prompt above:
+# **KV cache**. motif-tiny's, measured after reading the prompt of section 1:
 
 # %%
 import torch
@@ -231,8 +231,8 @@ print(f"{measured:,} bytes for {len(ids)} tokens of {output.logits.dtype}")
 #
 # *Difficulty 2 of 5, 15 minutes.* Write `cache_bytes(config, tokens, bytes_per_number)`: the bytes that the keys
 # and values of one sequence take. The config of a Transformers model says `num_hidden_layers`, `num_attention_heads`,
-# `num_key_value_heads` and `hidden_size`; a head is `hidden_size / num_attention_heads` wide. The
-# check tries a model whose sizes all differ; once it says "ok", your formula meets the number measured above.
+# `num_key_value_heads` and `hidden_size`; a head is `hidden_size / num_attention_heads` wide. The check tries a model
+# whose sizes all differ; once it says "ok", your formula is compared with the number measured above.
 
 # %%
 def cache_bytes(config, tokens, bytes_per_number):
@@ -308,11 +308,11 @@ axes.figure
 # %% [markdown]
 # *Figure 3: time of one attention layer against the number of tokens, both axes logarithmic.*
 #
-# *What came out:* the number of scores grows exactly four times. The time grows as the line above the figure says:
-# less than four times where fixed costs still count, and more where the scores outgrow the processor's fast memory.
+# *What came out:* there are exactly four times as many scores. The time grows as the line above the figure says: less
+# than four times where fixed costs still count, and more where the scores outgrow the processor's fast memory.
 #
 # Now cut one long context into rounds, and count **all** the work of Qwen2.5-3B. Each token costs two operations for
-# every parameter, and in attention four for each token before it, each layer and each number of a query: two for the
+# every parameter. Attention adds, in every layer, four for each token before it and each number of a query: two for the
 # score, two for the sum of values. Every round reads the question again.
 #
 # *Predict:* three rounds in place of one, how much less work is that in all?
@@ -331,14 +331,14 @@ columns = ("rounds", "longest context", "parameters", "attention", "all, 1 round
 Table("One problem, cut into rounds: operations in 10^12, computed", columns, rows)
 
 # %% [markdown]
-# *What came out:* hardly any. Attention does fall with the number of rounds, but at this length it was only an eighth
-# of the work. The parameters are used for every token, and many rounds read the question many times: 24 rounds are
-# *more* work than one. (A sampler that keeps the question's cache saves that reading; ours does.)
+# *What came out:* hardly any less. Attention does fall with the number of rounds, but at this length it was only an
+# eighth of the work. The parameters are used for every token, and many rounds read the question many times: 24 rounds
+# are *more* work than one. (A sampler could keep the question's cache from round to round; ours does not.)
 #
 # So what binds is not the work. It is the **window**, and the **memory of the cache**, which has to be held for every
-# reply that is written at the same time. Both count the longest context, and rounds cut that down. The price: a piece
-# does not see the pieces before it. Something has to be carried from one to the next, and it has to be short. That is
-# the subject of notebook 02.
+# reply that is written at the same time. Both are set by the longest context, and rounds cut that down. The price: a
+# round does not see the work of the rounds before it. Something has to be carried from one to the next, and it has to
+# be short. That is the subject of notebook 02.
 #
 # ## 6. Where must it fail? Turn the dials
 #
@@ -363,9 +363,9 @@ assert costs == Costs(38, 7, 9, 18, 10)  # those of the drawing in section 3
 context_meter(partial(plan, costs), steps=LONGEST, budget=BUDGET, window=WINDOW, rounds=3)
 
 # %% [markdown]
-# *What came out:* two rounds cannot, whatever the budget: the window leaves room for six steps and five. One
-# round needs a window of 248 tokens. And with three rounds a window a little shorter than 196 would do. How short can
-# it be?
+# *What came out:* two rounds cannot, whatever the budget: the window leaves room for six steps and five. One round
+# needs a window of 248 tokens (247 in section 2: the meter counts a box as long as a note). And with three rounds a
+# window a little shorter than 196 would do. How short can it be?
 #
 # ### Exercise 3: an experiment
 #

@@ -149,8 +149,8 @@ assert counting.calls == [100] * ROUNDS
 # One round of 60 tokens, three rounds of 60 tokens each, and one round that may fill the window of 196, which holds
 # question and work of up to eight steps. Problems of 1 to 12 steps.
 #
-# *Predict, then run:* in a round that is not the last the model most often stops after a single step, a habit from its
-# pretraining, and nobody has ever rewarded it. Where will three rounds win, and where will they lose?
+# *Predict, then run:* in a round that is not the last the model most often stops after a single step. That is a habit
+# from its pretraining; no reward has changed it yet. Where will three rounds win, and where will they lose?
 
 # %%
 from motif_lib.show import plots
@@ -178,9 +178,9 @@ Table("60 problems", ("", "accuracy", "prompt tokens a question", "reply tokens 
 # %% [markdown]
 # *What came out:* against one round of the same budget three rounds win at five and six steps: one step in each of the
 # first two rounds, four in the last. Where their curve lies lower on short problems, a hand-over went wrong: each is
-# one more chance for that. One round that may fill the window beats both up to eight steps. From nine on nobody solves
-# anything, each for its own reason: one round has no room, and three rounds have it but waste it. What is missing is a
-# *reason* to use them well. The reward of notebook 03 and the training of notebook 05 give one.
+# one more chance for that. Up to eight steps neither beats one round that may fill the window. From nine on nobody
+# solves anything, each for its own reason: one round has no room, and three rounds have it but waste it. What is
+# missing is a *reason* to use them well. The reward of notebook 03 and the training of notebook 05 give one.
 #
 # ## 4. What is carried, what is lost?
 #
@@ -216,9 +216,10 @@ round_stepper([*live, *recorded], sampler=sampler, num_rounds=ROUNDS, outcome=ou
 #
 # *Difficulty 2 of 5, 10 minutes.* If the budget cuts a reply off before its answer, `progress_note`, the carry of the
 # paper, has nothing to hand on: the work of *all* rounds before is lost. Write a better one,
-# `keep_note(reply, finished, previous)`:
-# - a reply with an answer carries that answer, at most `MAX_NOTE` characters of it;
-# - without one, the note of the round before (`previous`) stays as it was;
+# `keep_note(reply, finished, previous)`. It gets the text of the reply, whether the reply ended by itself (you need not
+# use that), and the note of the round before, `""` in round 1. It returns the new note:
+# - a reply with an answer carries that answer, of a long one the first `MAX_NOTE` characters;
+# - without an answer, `previous` stays as it was;
 # - without that too, the note is `NO_NOTE`.
 #
 # The check hands in replies that are cut off, doubled and far too long.
@@ -238,8 +239,7 @@ checks.check_keep_note(keep_note)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `read_answer` gives `None` where there is no answer, and `previous` is `""` in round 1: `or` chooses the first that
-# is not empty.
+# `read_answer` gives `None` where there is no answer: `or` chooses the first that is neither `None` nor empty.
 #
 # </details>
 # <details><summary>Solution</summary>
@@ -251,8 +251,8 @@ checks.check_keep_note(keep_note)
 # source: motif_lib.carry.memory as keep_note
 # ```
 #
-# In the library it is `motif_lib.carry.memory`. With `finished`, an answer counts whose last tag is missing: real
-# models often forget it (docs/real_models.md). MemAgent works this way, with a memory that is overwritten.
+# In the library it is `motif_lib.carry.memory`. With `finished`, an answer without its closing tag counts too: real
+# models often forget that tag (docs/real_models.md). MemAgent works this way, with a memory that is overwritten.
 #
 # </details>
 #
@@ -294,8 +294,8 @@ probe.table()
 # %% [markdown]
 # *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it has no room for
 # eight steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
-# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and four more are
-# not eight.
+# is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and two days and
+# four more make six, not eight.
 #
 # Now problems of 9 to 12 steps, which do not fit the window; three rounds of four steps can solve them. The gold note
 # states the total after eight steps.
@@ -322,8 +322,8 @@ for found in (probe, long_probe):
 #
 # *Difficulty 3 of 5, 20 minutes.* Problems of seven steps, which fit the window; one round of B tokens against three
 # rounds of B tokens each. For the one round we take the untrained model, and for the three rounds the trained one (a
-# **recorded** adapter, from `motif demo`), which works four days in a round if it can. A worked day takes 9 tokens, the
-# frame of a reply (tags, first total, note or box) 18.
+# **recorded** adapter, from `motif demo`), which works four days in a round: it does not see B. A worked day takes 9
+# tokens, the frame of a reply (tags, first total, note) 18, or 17 with a box in place of the note.
 #
 # **Hypothesis**, before you run anything: from which B on will one round solve them? From which B on will three? What
 # happens in between, below and above? Write it here: ...
@@ -369,11 +369,11 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 #     return ahead[0] if ahead else None
 # ```
 #
-# Why a margin: with 20 questions a lead of one or two is luck (notebook 06 computes how much). A conclusion that the
-# table carries: "Three rounds pay from the budget on that holds the four steps of a round, and up to the budget that
-# holds all seven. Below it both fail, above it one round is as good, and cheaper. With ten steps there is no upper end:
-# the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with ten steps, or
-# with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
+# Why a margin: with 20 questions a lead of one or two may be luck (notebook 06 computes how much). A conclusion that
+# the table carries: "Three rounds pay from the budget on that holds the four steps of a round, and up to the budget
+# that holds all seven. Below that range both fail, above it one round is as good, and cheaper. With ten steps there is
+# no upper end: the window ends the one round, whatever its budget, and only rounds are left." To go on: repeat it with
+# ten steps, or with `carry=memory` in `evaluate`: do its notes help where a reply was cut off?
 #
 # </details>
 #
@@ -381,8 +381,8 @@ if checks.check_smallest_budget(smallest_budget).status == "ok":
 #
 # - The loop is ten lines: each round gets a fresh context, the question again, and one note. All else is forgotten.
 # - Rounds by themselves do not make a better reasoner; a note that is vague, wrong or missing loses the work before it.
-# - Rounds pay between the budget at which they can finish and the one at which one round can; a window takes away the
-#   upper end.
+# - Rounds pay from the budget at which they can finish up to the one at which one round can. If the work does not fit
+#   the window, there is no upper end.
 # - A probe with other notes shows whether the note is used, and what a better one would be worth.
 #
 # ## Next

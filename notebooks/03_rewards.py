@@ -42,9 +42,10 @@ model, tokenizer = load_model()  # motif-tiny writes the replies
 # motif-tiny answers a problem of four days. The reply follows the format that the prompt asks for, to the letter.
 #
 # *Predict, then run:* our format reward pays at most 1.5 points: 0.5 for the strict structure, 0.5 for the soft one,
-# 0.125 for each of four tags. The reference script (`motif.py` of
-# [purbeshmitra/MOTIF](https://github.com/purbeshmitra/MOTIF)) has the same parts with the same weights. How many of the
-# 1.5 points does it pay for this reply? `reference.explain` scores a reply both ways and names the causes.
+# 0.125 for each of four tags. *Strict* is the two blocks and nothing else, *soft* allows any text around them. The
+# reference script (`motif.py` of [purbeshmitra/MOTIF](https://github.com/purbeshmitra/MOTIF)) has the same parts with
+# the same weights. How many of the 1.5 points does it pay for this reply? `reference.explain` scores a reply both ways
+# and names the causes.
 
 # %%
 (question,) = load_task("ledger", split="validation", size=1, seed=SEED, steps=(4, 4))
@@ -204,13 +205,15 @@ print(f"wrong and short: {wrong_and_short:.2f}; right, but {turn} characters lon
 #
 # ## 3. The answer
 #
-# What does a reply claim? By our rule: what stands in its last complete `<answer>`, and there every box is a claim.
+# What does a reply claim? By our rule: what stands in its last complete `<answer>`, and there every box,
+# `\boxed{...}`, is a claim.
 #
 # ### Exercise 2: is it right?
 #
 # *Difficulty 3 of 5, 20 minutes.* Fill in `is_correct(reply, gold)` for questions whose answer is a number: True if
-# the last `<answer>` claims the gold number and nothing else. `read_answer(reply)` gives the text of the last complete
-# `<answer>`, or None. Every box in it is a claim; without a box, the whole text is.
+# the last `<answer>` claims the gold number and nothing else, else False. Both arguments are text, and `1000`, `1,000`
+# and `1000.0` are one number. `read_answer(reply)` gives the text of the last complete `<answer>`, or None. Every box
+# in it is a claim; without a box, the whole text is.
 
 
 # %%
@@ -260,10 +263,11 @@ checks.check_is_correct(is_correct)
 # ## 4. More faults, live
 #
 # The reference looks for characters: 2 points if `\boxed{gold}` occurs in the answer text, 1 if anywhere else, 0 if
-# not. On AIME it only looks for the digits of the gold in the whole reply.
+# not. On AIME, a contest whose answers are whole numbers from 0 to 999, it only looks for the digits of the gold in the
+# whole reply.
 #
-# *Predict, then run:* which of these nine replies does it pay too little, and which too much? The second cell gives the
-# points for the answer alone.
+# *Predict, then run:* for which of these nine replies does it pay too little, and for which too much? The second cell
+# gives the points for the answer alone.
 
 # %%
 box = r"\boxed{%s}"
@@ -341,9 +345,10 @@ assert (theirs, ours) == (2.0, 0.0)
 #
 # ### Exercise 3: the futures of a reply
 #
-# *Difficulty 3 of 5, 25 minutes.* Fill in `my_branch(begun, sampler, k, n)`. `begun` is a list of trajectories that
-# have written their reply of round 1 (or more). For each of them it gives a list of its k futures. A future is the
-# whole trajectory, from the begun replies to that of round n, and the sampler is asked for every future anew.
+# *Difficulty 3 of 5, 25 minutes.* Fill in `my_branch(begun, sampler, k, n)`. `begun` is a list of trajectories, all of
+# them after the same round: round 1, or a later one. For each of them `my_branch` gives a list of its k futures. A
+# future is the whole trajectory, from the begun replies to that of round n, and the sampler is asked for every future
+# anew.
 #
 # `advance(trajectories, sampler, n)` gives the trajectories one round longer: it shows the sampler each question with
 # the last note, and adds the reply. It changes nothing that you give it. `trajectory.replies` are the replies so far.
@@ -395,7 +400,7 @@ checks.check_branch(my_branch)
 # *Difficulty 2 of 5, 10 minutes.* Fill in `my_rewards(begun, sampler, k, n)`: for each begun trajectory the mean
 # outcome of its own k futures. `outcomes_of(futures)` grades the final replies of a list of futures: 2.0 for a right
 # one, 0.0 for a wrong one, and None if the gold answer cannot be read, which is neither right nor wrong. Leave None out
-# of the mean. If nothing is left, the reward is None, and TRL leaves the reply out of its group.
+# of the mean. If nothing is left, the reward is None, which TRL does not count.
 
 
 # %%
@@ -438,8 +443,8 @@ checks.check_future_reward(my_rewards)
 #
 # Training makes more likely what is paid best in a group. So a reward can be tried before any training: let motif-tiny
 # write eight replies of round 1 to problems that no single window can hold, and look at the replies that a reward likes
-# best. `judge` is your two functions in one: the futures of each reply, and their mean outcome. The cell prints those
-# of the replies to the first question.
+# best. `judge` is your two functions in one: the futures of each reply, and their mean outcome. The cell prints the
+# rewards and notes of the first question.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib.carry import fitting, progress_note
@@ -459,7 +464,7 @@ for reply, reward in zip(first[:m], rewards):
 # %% [markdown]
 # A good note is true, and it is far along. Because Ledger problems can be solved by a program, both can be measured:
 # count the days of work that a note hands on, 0 if it is false or says no day. A group in which all replies are paid
-# the same likes none best, and is left out.
+# the same has no best one, and is left out.
 #
 # *Predict, then run:* this is your hypothesis. Compare three rewards: that of MOTIF, the reference's rewards for
 # format, and one that you break yourself, `mine`; as it stands it pays for brevity. For each write down: will the reply
@@ -510,9 +515,9 @@ Table("The replies that a reward likes best", ("reward", "days handed on", "char
 #
 # ## 7. Reward lab
 #
-# Paste any reply. Both scores and the cause of each difference follow when you leave the field. Begin with these:
-# delete the second line of the reasoning; add a newline at the end; write `5.0`; write a second box; remove
-# `</answer>`.
+# Paste any reply. Both scores and the cause of each difference follow when you leave the field. Begin with the reply
+# that stands there: delete the second line of the reasoning; add a newline at the end; write `5.0`; write a second
+# box; remove `</answer>`.
 
 # %%
 from motif_lib.widgets import reward_lab
