@@ -302,7 +302,7 @@ if checks.check_share_shown(share_shown).status == "ok":
 # questions are the real ones, and still the replies are made up. `report.by("level")` groups the items; the table
 # below a report shows all groups.
 #
-# *Predict:* 100 questions in groups: how wide will the intervals of single levels be?
+# *Predict:* 100 questions, five levels: how wide will the intervals of single levels be?
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -410,7 +410,7 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # arithmetic in words. That is the place where training would have to begin (docs/real_models.md).
 
 # %% [markdown]
-# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of a MATH-500 problem,
+# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500 problem,
 # > Qwen2.5-Math-7B completes 54.6 % of them word for word
 # > ([arXiv 2507.10532](https://arxiv.org/abs/2507.10532)). And training that model with a *random* reward raised its
 # > MATH-500 score by 21.4 points ([arXiv 2506.10947](https://arxiv.org/abs/2506.10947)). What rises under a random
