@@ -410,8 +410,8 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # arithmetic in words. That is the place where training would have to begin (docs/real_models.md).
 
 # %% [markdown]
-# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500 problem,
-# > Qwen2.5-Math-7B completes 54.6 % of them word for word
+# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500
+# > problem, Qwen2.5-Math-7B completes 54.6 % of them word for word
 # > ([arXiv 2507.10532](https://arxiv.org/abs/2507.10532)). And training that model with a *random* reward raised its
 # > MATH-500 score by 21.4 points ([arXiv 2506.10947](https://arxiv.org/abs/2506.10947)). What rises under a random
 # > reward was not taught by the right one.
