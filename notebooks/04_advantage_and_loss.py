@@ -215,13 +215,13 @@ checks.check_group_advantages(my_advantages)
 #
 # ### A group without signal
 #
-# If all m rewards are equal, every advantage is 0 and the question was asked for nothing; TRL logs their share as
-# `frac_reward_zero_std` ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It happens to questions
-# that are too easy or too hard.
+# If all m rewards are equal, every advantage is 0 and the question was asked for nothing. TRL logs the share of such
+# **silent** groups as `frac_reward_zero_std` ([trl 3857](https://github.com/huggingface/trl/issues/3857)). It happens
+# to questions that are too easy or too hard.
 #
-# *Predict, then run:* let m = 8 replies be equally good, each of their futures right with probability p. All rewards
-# are equal with probability Σ P(j of k right)^m, summed over j. At p = 0.05, which share of the groups is silent with k
-# = 1, and which with k = 4?
+# *Predict, then run:* let m = 8 replies be equally good, each of their futures right with probability p. The group is
+# silent if all m have the same number j of right futures: that has the probability Σ P(j of k right)^m, summed over j.
+# At p = 0.05, which share of the groups is silent with k = 1, and which with k = 4?
 
 # %%
 from motif_lib.grpo import group_advantages
@@ -247,10 +247,11 @@ ax.figure
 #
 # ## 4. The log-probability of a reply
 #
-# Training makes replies more or less likely, so it needs the log-probability that the model gives to each token of a
-# reply. The model reads prompt and reply in one go and gives **logits**, a row of V numbers for each position: what may
-# come *next*. So the row at position t says nothing about the token at t, which it has read already, but predicts the
-# one at t + 1. The log-probability of token t comes from the logits at t − 1.
+# Training makes replies more or less likely. The probability of a reply is the product of those of its tokens; in
+# logarithms it is a sum, so we need the log-probability of each token. The model reads prompt and reply in one go and
+# gives **logits**: for each position a row of V numbers, one for each token of the vocabulary that may come *next*. So
+# the row at position t says nothing about the token at t, which it has read already, but predicts the one at t + 1. The
+# log-probability of token t comes from the logits at t − 1.
 #
 # By hand: a prompt of P = 3 tokens at positions 0 to 2, a reply of T = 2 tokens at 3 and 4. Position 2, the last one of
 # the prompt, predicts the first token of the reply; position 3 predicts the second; position 4 predicts what would come
@@ -258,8 +259,9 @@ ax.figure
 #
 # ### Exercise 2: the shift
 #
-# *Difficulty 2 of 5, 15 minutes.* Fill in `my_logprobs(logits, tokens)`. `logits` (N, P + T, V) are those of prompt and
-# reply, `tokens` (N, T) are the tokens of the reply alone. It gives the log-probability of each token, (N, T).
+# *Difficulty 2 of 5, 15 minutes.* Fill in `my_logprobs(logits, tokens)`. `logits` (N, P + T, V) are those of N prompts
+# with their replies, `tokens` (N, T) are the ids of the replies alone. It gives the log-probability of each of these
+# tokens, (N, T).
 
 
 # %%
@@ -289,8 +291,9 @@ checks.check_logprobs(my_logprobs)
 # ```
 # </details>
 #
-# Here are the log-probabilities of the four replies of section 1 under motif-tiny. Replies differ in length, so a mask
-# says which positions hold a token.
+# The next two sections need the log-probabilities of the four replies of section 1. This cell turns the replies into
+# token ids, and `log_probabilities` asks a model for them. Replies differ in length, so the short ones are padded, and
+# a mask says which positions hold a token.
 
 # %%
 from peft import get_peft_model
@@ -344,8 +347,9 @@ def log_probabilities(model):
 #
 # ### Exercise 3: the clipped loss
 #
-# *Difficulty 3 of 5, 25 minutes.* Fill in `my_loss(logp, old_logp, advantages, mask)`: the formula above, the mean over
-# the trained tokens. All are tensors: `logp`, `old_logp` and `mask` (N, T), `advantages` (N,).
+# *Difficulty 3 of 5, 25 minutes.* Fill in `my_loss(logp, old_logp, advantages, mask)`. By the formula above it gives
+# one number: −1 times the mean objective of the trained tokens. All are tensors: `logp`, `old_logp` and `mask` (N, T),
+# `advantages` (N,); the mask is 1 at trained tokens and 0 at padding.
 
 
 # %%
@@ -398,7 +402,8 @@ assert torch.allclose(logp.grad, -advantages[:, None] * mask / mask.sum(), atol=
 #
 # The gradient says in which direction each weight should move; the optimiser moves it: weight ← weight − learning rate
 # · gradient. That is all of `torch.optim.SGD`; AdamW, which the recipes use, also scales the gradient of each weight by
-# its recent size. The policy here is motif-tiny with a fresh LoRA adapter: only the adapter moves.
+# its recent size. The model that is trained is called the **policy**. Here it is motif-tiny with a fresh **LoRA
+# adapter**, small matrices that are added to its weights: only they move.
 #
 # *Predict, then run:* the advantages are +1.16, +0.39, −1.16 and −0.39. After one step, which of the four replies are
 # more likely than before? Mind that they share most of their tokens: the first and the last differ in their note alone.
@@ -426,9 +431,9 @@ assert change.sum(dim=1).argmin() == 2 and 5 * change[0].sum().abs() < change[2]
 #
 # ## 7. An experiment: divide by the spread, or not?
 #
-# The smallest policy there is: two questions, four replies to each, a softmax over four numbers. In question one a
-# reply is right (reward 2), three are wrong (0). In question two all four are wrong, and one is written a little more
-# neatly (0.02).
+# The smallest policy there is: for each of two questions a softmax over four numbers, one for each of four replies. In
+# question one a reply is right (reward 2), three are wrong (0). In question two all four are wrong, and one is written
+# a little more neatly (0.02).
 #
 # *Predict, then run:* this is your hypothesis. We reuse one batch for 20 steps, so that the clip has something to do.
 # With the division, how likely will the right reply become, and how likely the neat wrong one? And without the
@@ -462,9 +467,8 @@ Table("Probability of the first reply after 20 steps", ("group", "divided", "not
 # division, and stays at 0.25 without it. The division cannot know which gap matters.
 #
 # This is no toy: where nobody can finish the last round, all outcomes of a group are equal, and only the format
-# differs. Divided by its spread, that small difference teaches to give up in the right format. So the recipe of
-# motif-tiny says
-# `scale_rewards: none`.
+# differs. Divided by its spread, that small difference teaches the model to give up in the right format. So the recipe
+# of motif-tiny says `scale_rewards: none`.
 #
 # **Your conclusion**, in one sentence: what did you expect, what was the number, and when would you divide?
 #
@@ -486,7 +490,8 @@ Table("Probability of the first reply after 20 steps", ("group", "divided", "not
 # source: motif_lib.step.motif_step
 # ```
 #
-# Here it runs: four questions, m replies to each, k trajectories from each reply, with the policy of section 6.
+# Here it runs: four questions, m replies to each, k trajectories from each reply, with the policy of section 6. It
+# shows the rewards, one row for each question.
 
 # %% tags=["nbval-ignore-output"]
 from motif_lib import motif_step
@@ -542,8 +547,8 @@ Table("One step of training", ("", "motif_step", "MotifTrainer"), rows)
 #
 # ## What we saw
 #
-# - The reward of a reply is the mean outcome of its futures, a Monte-Carlo estimate of the value of its note. With k
-#   = 4 and p = 0.3 its standard error is 0.46 on a scale from 0 to 2.
+# - The reward of a reply is the mean outcome of its futures, a Monte-Carlo estimate of the value of its note. With
+#   k = 4 and p = 0.3 its standard error is 0.46 on a scale from 0 to 2.
 # - The advantage compares a reply with its own group. A group of equal rewards teaches nothing; dividing by the spread
 #   makes a group of almost equal rewards as loud as any other.
 # - The log-probability of a token comes from the logits one position before it.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 05 · Training
 #
-# The loop of the notebooks before, as a real training run: vanilla GRPO and MOTIF on this CPU, live. Then recorded runs
-# that had more time, and what changes on a GPU with GSM8K.
+# The loop of the notebooks before, as a real training run: vanilla GRPO, in one round, and MOTIF, in three, live on
+# this CPU. Then recorded runs that had more time, and what changes on a GPU with GSM8K.
 #
 # **You will learn**
 # - to start, watch, stop and resume a MOTIF run, and to get vanilla GRPO from the same code with `num_rounds=1`;
@@ -23,9 +23,9 @@ from motif_lib.runtime import prepare
 prepare()
 
 # %% [markdown]
-# **The recipe comes first**, for it decides how the model is loaded: with a GPU recipe `prepare` installs Unsloth, on a
-# hosted runtime, and imports it before all that it patches. For a card such as Colab's T4, `RECIPE = "gpu-16gb"` is all
-# that changes in this notebook.
+# **The recipe comes first**, for it decides how the model is loaded. A GPU recipe uses Unsloth, which makes training
+# faster by patching other libraries: `recipe.prepare` imports it before them, and installs it on a hosted runtime. For
+# a card such as Colab's T4, `RECIPE = "gpu-16gb"` is all that changes in this notebook.
 
 # %%
 from motif_lib import load_recipe
@@ -72,10 +72,10 @@ for file in sorted(FOLDER.glob("*.yaml")):
     print(f"{file.stem:16}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
-# A whole recipe is too long for a lesson: `cpu` takes 24 steps of 8 questions. So we take 8 steps, and of `cpu` 4
-# questions a step and k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: a
-# budget of our own making shall not be the reason why it fails. **MOTIF** has three rounds of 60 tokens. (On a GPU the
-# window is longer than any card would bear, so there GRPO keeps the recipe's budget.)
+# A whole recipe is too long for a lesson: `cpu` takes 24 steps of 8 questions, with k = 4. So we take 8 steps of 4
+# questions, with k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: if it
+# fails, then not because of a budget that we chose. **MOTIF** has three rounds of 60 tokens. (The large model's window
+# is longer than the memory of any card allows, so with a GPU recipe GRPO keeps the recipe's budget.)
 #
 # *Predict, then run:* how many replies does one step of this smaller run sample with MOTIF, how many with GRPO (n = 1)?
 
@@ -159,8 +159,8 @@ def make_trainer(name, *callbacks):
 
 
 # %% [markdown]
-# **Vanilla GRPO**: one round, judged at once. The problems have 4 to 12 steps; of up to 8 steps question and work fit
-# the window, of 9 and more they do not.
+# **Vanilla GRPO**: one round, judged at once. The problems have 4 to 12 steps; up to 8 steps question and work fit the
+# window, from 9 on they do not.
 #
 # *Predict, then run:* will the spread of the rewards inside the groups be large or small?
 
@@ -176,11 +176,10 @@ assert grpo.global_step == grpo.max_steps
 # %% [markdown]
 # *What came out:* small, whatever the reward. A group is eight replies to *one* question. If the question fits, the
 # untrained model solves it nearly every time: eight rewards of 2. If it does not fit, all eight are cut off: eight
-# times
-# 0. (The rest is format: replies in the right format earn up to 1.5 points, here at weight 0.2.) Exercise 2 measures
-# it.
+# rewards of 0. (The rest is format: replies in the right format earn up to 1.5 points, here at weight 0.2.) Exercise 2
+# measures it.
 #
-# **MOTIF**: three rounds of the same size. A run on a shared machine gets interrupted. The stop button of the notebook
+# **MOTIF**: three rounds of 60 tokens. A run on a shared machine gets interrupted. The stop button of the notebook
 # (or Ctrl-C) ends the run after the step it is in and writes a checkpoint. Here a callback presses it in step 3. A new
 # trainer on the same folder then goes on from the checkpoint: weights, optimizer, learning rate and the order of the
 # questions. (`motif train` and `motif demo` do this by themselves: run the same command again.)
@@ -236,8 +235,8 @@ display(Table("Last steps, live", ("", *(key.split("/")[-1] for key in KEYS)), r
 #
 # The question most asked about GRPO ([trl 2703](https://github.com/huggingface/trl/issues/2703), [unsloth
 # 2291](https://github.com/unslothai/unsloth/issues/2291)). There are two reasons for it, and the loss does not tell
-# them apart. The advantages of a group sum to zero, and so nearly does the loss, while each reply pulls with its own
-# advantage (notebook 04, section 4): that is the rule, and fine. Or all advantages are zero, and the gradient with
+# them apart. The advantages of a group sum to zero, so the loss is nearly zero, while each reply pulls with its own
+# advantage (notebook 04, section 5): that is the rule, and fine. Or all advantages are zero, and the gradient with
 # them: `frac_reward_zero_std` is near 1, as in the rows of GRPO here, and little or nothing is learned. **Read the
 # reward and its spread; a falling loss is no goal in GRPO.**
 #
@@ -304,7 +303,7 @@ for ended, name in ((True, "ended by themselves"), (False, "were cut off")):
 # last round of a problem that is not half done. Nothing can save it, every outcome is 0. But some replies give up after
 # two steps and close their answer, format reward 1.5; others go on until the budget cuts them, 0.125 for one tag.
 #
-# *Predict, then run:* GRPO divides by the spread of the group. How large are the advantages of those who gave up?
+# *Predict, then run:* if GRPO divides by the spread of the group, how large are the advantages of those who gave up?
 
 # %%
 from motif_lib.grpo import group_advantages
@@ -316,12 +315,12 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
     print(f"{name:27}: advantage of giving up {given_up:+.2f}, of a right answer {right:+.2f}")
 
 # %% [markdown]
-# *What came out:* as large as that of a right answer. Divided by the spread, giving up in good format counts as much,
-# and the model may learn it, also where it could have finished. Dividing makes every group equally important, also one
-# in which nothing but the format differs. The `cpu` recipe therefore sets `scale_rewards: none` (as Dr. GRPO does,
-# arXiv 2503.20783) and a small `reward_weights` for the format. The arithmetic is certain; how much it costs in
-# training is not: in the recorded ablation (notebook 07, section 6) dividing did worse in every one of three seeds, and
-# still the interval of the difference includes zero.
+# *What came out:* as large as that of a right answer, +1.62. The model may learn it, also where it could have finished:
+# dividing makes every group equally important, also one in which nothing but the format differs. The `cpu` recipe
+# therefore sets `scale_rewards: none` (as Dr. GRPO does, arXiv 2503.20783) and a small `reward_weights` for the format:
+# +0.21 against +1.50. The arithmetic is certain; how much dividing costs in training is not. In the recorded ablation
+# (notebook 07, section 6) it did worse in every one of three seeds, and still the interval of the difference includes
+# zero.
 #
 # ## 4. Recorded runs
 #
@@ -329,8 +328,8 @@ for name, weight, scale in (("divided by the spread", 1.0, True), ("not divided,
 # **Everything in this section is recorded: nothing is computed live.** The curves show how often the rollouts of
 # training reached the right answer.
 #
-# *Predict, then run:* the problems have 4 to 12 steps, each length equally often, and one window holds up to 8. Where
-# will the curve of GRPO end?
+# *Predict, then run:* the problems have 4 to 12 steps, each length equally often, and one window holds up to 8 steps.
+# Where will the curve of GRPO end?
 
 # %%
 from motif_lib.show import plots
@@ -371,10 +370,11 @@ display(curves("motif/groups_without_signal", "groups without signal"))
 # **Hypothesis**, here, with a number for each: which share of questions is silent for GRPO (one round, whole window) at
 # 5, 7, 9 and 11 steps? And for MOTIF (three rounds)? ...
 #
-# **Measurement.** Write `silent_by_length(questions, sampler, num_rounds, m)`: from each `question.length` to the share
-# of its questions that are silent. `think` takes a question as often as you list it;
-# `verify(trajectory.final, question.gold, question.task).correct` is True for a right answer. Once the check says "ok",
-# your function measures.
+# **Measurement.** Write `silent_by_length(questions, sampler, num_rounds, m)`. It asks each question m times and gives
+# a dict: from each `question.length` to the share of its questions that are silent, from 0 to 1.
+# `think(questions, sampler, num_rounds)` asks a question as often as you list it and gives the trajectories in the same
+# order; `verify(trajectory.final, question.gold, question.task).correct` is True for a right answer. Once the check
+# says "ok", your function measures.
 
 # %%
 from motif_lib import think
@@ -431,8 +431,8 @@ if checks.check_silent_by_length(silent_by_length).status == "ok":
 #
 # ### Four seeds
 #
-# One seed proves little. The recorded experiment trained every method with four seeds and asked each checkpoint the
-# same 150 held-out problems of its seed. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
+# One seed proves little. The recorded experiment trained every method with four seeds; all checkpoints of a seed were
+# asked the same 150 held-out problems. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
 # paper's abstract says of its own setting?
 
 # %%
@@ -451,7 +451,7 @@ print("\n".join(answers(results)))
 #
 # ### And GSM8K?
 #
-# A model of three billion parameters wants a GPU, see section 5. A small real one was tried on a CPU core, untrained,
+# A model of three billion parameters wants a GPU, see section 5. A small real one was tried on a CPU core, as it comes,
 # in float32: Qwen2.5-Coder-0.5B-Instruct. In two rounds of 300 tokens it boxes the right answer to 13 of 100 GSM8K test
 # questions ([notebook 06](06_evaluation.ipynb), section 7). Is there anything to learn from? It was asked 50 easy
 # training questions, four times each at temperature 0.7: 40 of 200 trajectories were right, and in 25 of the 50 groups

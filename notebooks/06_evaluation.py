@@ -40,10 +40,10 @@ disable_progress_bar()  # of the weights
 # ## 1. Reports
 #
 # `evaluate` answers questions in n rounds, grades the last reply and writes one line for each question. The reports
-# below are **recorded**: five systems and the same held-out problems, equally many of each length. The untrained
-# model (base) and GRPO answer in one round that may fill the window; base and two kinds of MOTIF in three short
-# rounds. "Round 1" trains only the replies of round 1, as the paper does; "all rounds" trains them all (notebook 05).
-# The brackets are 95 % intervals.
+# below are **recorded**: five systems and the same 300 held-out problems, 33 or 34 of each length, answered greedily.
+# The untrained model (base) and GRPO answer in one round that may fill the window; base and two kinds of MOTIF in three
+# short rounds. "Round 1" trains only the replies of round 1, as the paper does; "all rounds" trains them all (notebook
+# 05). The brackets are 95 % intervals.
 #
 # *Predict:* with this many questions, how far apart must two accuracies be before you believe the difference?
 
@@ -59,7 +59,7 @@ display(results_table(reports, FITS))
 #
 # But these models answered the *same* questions, so compare them question by question: what both solve, or neither,
 # says nothing about the difference. `compare` does that, and says "better" only if the paired interval excludes zero
-# and McNemar's exact test agrees.
+# and McNemar's exact test (section 3) agrees.
 
 # %%
 for name in ("MOTIF round 1", "MOTIF all rounds"):
@@ -102,7 +102,8 @@ plots.accuracy_by_length(curves, fits=FITS).figure
 # So MOTIF is for what does not fit. If your longest problem fits, train vanilla GRPO.
 #
 # Is that fair? Three rounds have three windows, one round has one. So give one round three windows as well: three whole
-# replies, and a vote (self-consistency). And give GRPO the rounds that it was never trained in. Live, on 27 problems.
+# replies, and a vote (self-consistency). And give GRPO the rounds that it was never trained in. Live, on 27 problems,
+# sampled at temperature 1: three greedy replies would all be the same.
 #
 # *Predict:* what does the vote add on problems that do not fit?
 
@@ -126,8 +127,8 @@ display(Table("Three windows for everyone, live, 27 questions", ("", *columns), 
 #
 # ## 3. Why 30 problems decide little
 #
-# The reference repository reports pass@1 for Qwen2.5-3B-Instruct as base, with GRPO and with MOTIF. In counts (source:
-# results table of the reference repository):
+# The reference repository reports pass@1, the share solved at the first try, for Qwen2.5-3B-Instruct as base, with GRPO
+# and with MOTIF. In counts (source: results table of the reference repository):
 
 # %%
 from motif_lib.evaluate.statistics import mcnemar, wilson
@@ -140,8 +141,11 @@ display(Table("Published counts with Wilson's 95 % interval", ("", "base", "GRPO
 assert wilson(0, 30).high > wilson(2, 30).value  # "never" of 30 is compatible with MOTIF's result
 
 # %% [markdown]
-# Which questions were solved is not published, so a paired test cannot be run. But its limits can. At best MOTIF solved
-# all that GRPO solved, plus some; at worst the two solved as different questions as possible.
+# Is MOTIF better? **McNemar's test** looks only at the questions that one of the two solved and the other did not. If
+# both were equally good, each of these would be a fair coin; p is the chance that the coins fall at least as unevenly.
+#
+# Which questions were solved is not published, so the test cannot be run. But its limits can be computed. At best MOTIF
+# solved all that GRPO solved, plus some; at worst the two solved questions as different as possible.
 #
 # *Predict:* can two more solved AIME problems be significant in the best case?
 
@@ -181,7 +185,8 @@ checks.check_interval(interval)
 # <details><summary>Hint</summary>
 #
 # `scipy.stats.binomtest(successes, n).proportion_ci(0.95, method=...)` knows several; or write the formula: with
-# z = 1.96 the middle is (p + z²/2n) / (1 + z²/n).
+# z = 1.96 the middle is (p + z²/2n) / (1 + z²/n), and the bounds
+# lie z √(p (1 − p) / n + z²/4n²) / (1 + z²/n) to either side of it.
 #
 # </details>
 # <details><summary>Solution</summary>
@@ -201,8 +206,8 @@ checks.check_interval(interval)
 # ### Exercise 2: a paired test
 #
 # *Difficulty 3 of 5, 15 minutes.* `a` and `b` are lists of verdicts (True, False, or None for "cannot be graded", which
-# counts as wrong) on the same questions. Write `p_value(a, b)`: if the two were equally good, how likely is it that
-# the questions on which they differ split at least as unevenly?
+# counts as wrong) on the same questions. Write `p_value(a, b)`, McNemar's exact two-sided test: if the two were equally
+# good, how likely is it that the questions on which they differ split at least as unevenly, in either direction?
 
 # %%
 def p_value(a, b):
@@ -234,7 +239,7 @@ checks.check_p_value(p_value)
 #
 # ### Exercise 3: an experiment
 #
-# *Difficulty 4 of 5, 25 minutes.* Somebody claims a gain of five points. How many questions does that take?
+# *Difficulty 4 of 5, 25 minutes.* Somebody claims a gain of five points. How many questions does it take to show that?
 #
 # 1. **Hypothesis.** Write down a number. Then write down whether it matters on how many questions the two models
 #    differ.
@@ -297,7 +302,7 @@ if checks.check_share_shown(share_shown).status == "ok":
 # questions are the real ones, and still the replies are made up. `report.by("level")` groups the items; the table
 # below a report shows all groups.
 #
-# *Predict:* 100 questions in groups: how wide will the intervals of single levels be?
+# *Predict:* 100 questions, five levels: how wide will the intervals of single levels be?
 
 # %% tags=["nbval-ignore-output"]
 import os
@@ -383,9 +388,9 @@ assert all(anywhere[name].accuracy.value >= reports[name].accuracy.value for nam
 #
 # ## 7. A real model, and two scores
 #
-# Now GSM8K. Qwen2.5-Coder-0.5B-Instruct, **not trained by us**, answered 100 test questions, greedy, with 600 tokens in
-# all: in one round, in two of 300, in three of 200. Then its last round of two once more, without the note and with the
-# note of another question. **Recorded, not live**: an hour on one CPU core
+# Now GSM8K. Qwen2.5-Coder-0.5B-Instruct, **not trained by us**, answered 100 test questions greedily, with 600 tokens
+# in all: in one round, in two of 300, in three of 200. Then the second of its two rounds was asked again, without the
+# note and with the note of another question. **Recorded, not live**: an hour on one CPU core
 # (`python -m motif_lib.studies.real_model MODEL`).
 #
 # "Strict" wants the answer in a box, as training rewards it; "lenient" takes the last number of the reply.
@@ -405,14 +410,14 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # arithmetic in words. That is the place where training would have to begin (docs/real_models.md).
 
 # %% [markdown]
-# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of a MATH-500 problem,
-# > Qwen2.5-Math-7B completes 54.6 % of them word for word
+# > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500
+# > problem, Qwen2.5-Math-7B completes 54.6 % of them word for word
 # > ([arXiv 2507.10532](https://arxiv.org/abs/2507.10532)). And training that model with a *random* reward raised its
 # > MATH-500 score by 21.4 points ([arXiv 2506.10947](https://arxiv.org/abs/2506.10947)). What rises under a random
 # > reward was not taught by the right one.
 # >
-# > Two ways out. Train once more with `control="random"` (docs/switches.md): only what the
-# > right reward adds to that counts. And ask questions that did not exist when the model was trained: Ledger and
+# > Two ways out. Train once more with `control="random"` (docs/switches.md): only what the right reward adds to that
+# > counts. And ask questions that did not exist when the model was trained: Ledger and
 # > `load_task("gsm_symbolic", seed=...)` draw theirs anew from a seed.
 
 # %% [markdown]
@@ -424,7 +429,7 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # - Give every method the same windows. A vote over three cut replies is no answer.
 # - Even in the best case, nothing follows from 0, 1 and 2 of 30; how many questions are enough depends on how often
 #   two models differ, so publish the items.
-# - Strict and lenient scores tell format from reasoning: a gain in one of them alone is a gain in format.
+# - Strict and lenient scores tell format from reasoning: a gain in the strict one alone is a gain in format.
 # - Verdicts belong to a verifier. Keep the replies, and anybody can grade them again.
 #
 # ## Next
