@@ -72,11 +72,11 @@ axes.figure
 # costs tokens, on easy problems too, and each round can spoil what was right.
 #
 # Now the harder question, whether a note carries further than it was trained to. **Recorded** (`motif ablate longer`):
-# four seeds were trained with *two* rounds on problems of 4 to 6 steps, and then asked problems of 8 to 12 steps in 2, 3,
-# 4 and 6 rounds, 150 a seed. Three rounds hold 12 steps.
+# four seeds were trained with *two* rounds on problems of 4 to 6 steps, and then asked problems of 8 to 12 steps in 2,
+# 3, 4 and 6 rounds, 150 a seed. Three rounds hold 12 steps.
 #
-# *Predict:* does training with two rounds help with three? Whose notes carry further, those of `credit="all"` or those of
-# `first`?
+# *Predict:* does training with two rounds help with three? Whose notes carry further, those of `credit="all"` or those
+# of `first`?
 
 # %%
 from motif_lib.studies.ablate import results_table
@@ -254,8 +254,8 @@ if checks.check_part_of(part_of).status == "ok":
 # hack is the check of the final answer, as in round 1. `any` draws one round for all replies to a question. With k = 1
 # there are no further futures, and a step costs a third of what it costs with k = 4.
 #
-# **Recorded** (`motif ablate`), as all that follows: one switch at a time, in short runs of 24 steps of 4 questions, four
-# seeds, 100 held-out problems a seed, greedy. The base is `credit="all"` with k = 1.
+# **Recorded** (`motif ablate`), as all that follows: one switch at a time, in short runs of 24 steps of 4 questions,
+# four seeds, 100 held-out problems a seed, greedy. The base is `credit="all"` with k = 1.
 #
 # *Predict:* whose rounds 2 and 3 are better, those of `first` or those of `all`? What do k = 4 futures buy?
 
@@ -287,9 +287,9 @@ figure(replace(grid, switches={"credit": grid.switches["credit"]}), results).fig
 display(verdict_table([v for v in told if "rollout_policy" in v.cell], "The base model answers the later rounds"))
 
 # %% [markdown]
-# *What came out:* FILLIN-ROLLOUT The base makes less of the same notes, but a constant error would cancel in the group's
-# mean; what matters is a changed order. Training moves the policy away from the base, so replies are judged by a partner
-# that they will not have.
+# *What came out:* FILLIN-ROLLOUT The base makes less of the same notes, but a constant error would cancel in the
+# group's mean; what matters is a changed order. Training moves the policy away from the base, so replies are judged by
+# a partner that they will not have.
 #
 # ## 5. When to stop
 #
@@ -361,8 +361,8 @@ if checks.check_tokens_saved(tokens_saved).status == "ok":
 #
 # ## 6. Every question, and what was measured
 #
-# All recorded settings in one table: those of `motif ablate questions`, as above, and those of `motif ablate losses`, with
-# two updates for each generation.
+# All recorded settings in one table: those of `motif ablate questions`, as above, and those of `motif ablate losses`,
+# with two updates for each generation.
 #
 # *Predict:* of all these choices, which matter? Which make no difference that so few seeds can show?
 

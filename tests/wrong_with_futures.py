@@ -123,6 +123,7 @@ BRANCHES = [
     ("share their last round", shared_end),
     ("that its own round 2 wrote", same_note_again),
     ("which round of how many", futures(total=lambda n: n + 1)),
+    ("which round of how many", futures(total=lambda n: max(3, n))),
     ("k and n are arguments", lambda begun, sampler, k, n: branch(begun, sampler, k, 3)),
     ("k and n are arguments", lambda begun, sampler, k, n: branch(begun, sampler, 2, n)),
     ("not n - 1 rounds more", n_minus_one_more),

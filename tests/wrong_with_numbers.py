@@ -30,7 +30,7 @@ COSTS = [
     ("not one", lambda m, k, n: m * (1 + k)),
     ("branches once", lambda m, k, n: m * k ** (n - 1)),
     ("whatever k is", lambda m, k, n: 32 if n == 4 else m * k),
-    ("only the k trajectories go on", lambda m, k, n: m * (1 + k) * (n - 1)),
+    ("only the k futures go on", lambda m, k, n: m * (1 + k) * (n - 1)),
     ("multiply the two", lambda m, k, n: m * (k + n - 1)),
     ("small sizes only", lambda m, k, n: {4: 32, 1: m, 3: 72}.get(n, 0)),
 ]
@@ -92,6 +92,7 @@ CACHES = [
     ("the tokens are missing", lambda c, t, b: cached(c, t, b, power=0)),
     ("one token in one layer", lambda c, t, b: cached(c, t, b) + 1),
     ("fixed in the function", lambda c, t, b: cached(c, t, 2)),
+    ("not always 4", lambda c, t, b: cached(c, t, 4)),
     ("no token", lambda c, t, b: cached(c, max(1, t), b)),
 ]
 
@@ -134,6 +135,7 @@ ADVANTAGES = [
     ("from each reward take", lambda r: r - 1),
     ("its own mean", lambda r: (r - r.mean()) / r.std()),
     ("small eps", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True)),
+    ("may have no spread", lambda r: r * 0 if r.std() == 0 else (r - r.mean(1, True)) / r.std(1, keepdim=True)),
 ]
 
 
@@ -148,8 +150,11 @@ LOGPROBS = [
     ("the likeliest token", lambda logits, tokens: before(logits, tokens).log_softmax(dim=-1).max(dim=-1).values),
     ("not for each reply", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).sum(dim=1)),
     ("not for each reply", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).mean(dim=1)),
-    ("one position before, at this token", lambda logits, tokens: -token_logprobs(before(logits, tokens), tokens)),
-    ("logits[:, P - 1 : -1]", lambda logits, tokens: token_logprobs(logits[:, 4:-1], tokens)[:, : tokens.shape[1] + 9]),
+    ("the other sign", lambda logits, tokens: -token_logprobs(before(logits, tokens), tokens)),
+    (
+        "of the P + T positions",
+        lambda logits, tokens: token_logprobs(logits[:, 4:-1], tokens)[:, : tokens.shape[1] + 9],
+    ),
     ("any length", lambda logits, tokens: token_logprobs(logits[:, 1:3], tokens)),
     ("its own tokens", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens[:1].expand_as(tokens))),
 ]

@@ -51,6 +51,7 @@ SHARES = [
         "digits that occur",
         lambda questions, sampler, n: fmean(t.question.gold in t.final for t in think(questions, sampler, n)),
     ),
+    ("`.correct is True`", lambda questions, sampler, n: fmean(v is not None for v in verdicts(questions, sampler, n))),
     ("num_rounds rounds", lambda questions, sampler, n: fmean(v is True for v in verdicts(questions, sampler, 1))),
     (
         "the final answer counts",

@@ -44,6 +44,11 @@ def check_group_advantages(function: Callable[[Tensor], Tensor]) -> Result:
                 [[1.5, -0.5, -0.5, -0.5], [-0.87, -0.87, 0.87, 0.87]],
             ),
             Case(flat, lambda f: rounded(f, [[2.0, 2, 2]]), [[0.0, 0.0, 0.0]]),
+            Case(
+                "one group of a batch may have no spread while another has",
+                lambda f: rounded(f, [[2.0, 2, 2, 2], [1.0, 0, 0, 0]]),
+                [[0.0] * 4, [1.5, -0.5, -0.5, -0.5]],
+            ),
         ],
     )
 
@@ -67,6 +72,7 @@ def check_logprobs(function: Callable[[Tensor, Tensor], Tensor]) -> Result:
         (picked(table, [0, 1]), "shifted twice: the token at position t is predicted at t - 1"),
         (picked(logits[0], [1, 2]), "these are logits, not log-probabilities yet: log_softmax over the vocabulary"),
         (picked(logits[0], [2, 3]), "these are logits, not log-probabilities yet: log_softmax over the vocabulary"),
+        ([[-value for value in wanted[0]]], "this is the cross-entropy: a log-probability has the other sign"),
         (picked(table.exp(), [1, 2]), "this is the probability: take its logarithm, log_softmax"),
         (picked(table.exp(), [2, 3]), "this is the probability: take its logarithm, log_softmax"),
         (picked(column, [1, 2]), "the softmax runs over the vocabulary, the last dimension: dim=-1"),
@@ -87,7 +93,7 @@ def check_logprobs(function: Callable[[Tensor, Tensor], Tensor]) -> Result:
                 ),
                 lambda f: f(logits, tokens),
                 wanted,
-                broken="the logits of the reply are logits[:, P - 1 : -1], with P = logits.shape[1] - T",
+                broken="of the P + T positions take the T that predict the reply: each lies one before its token",
             ),
             Case(
                 "the prompt may have any length: P = logits.shape[1] - tokens.shape[1]",

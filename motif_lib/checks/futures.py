@@ -101,8 +101,8 @@ def check_branch(function: Branch) -> Result:
             Case("round 3 of a future starts from the note that its own round 2 wrote", handed_on, True),
             Case(
                 "every prompt says which round of how many it is: give n on",
-                lambda f: sorted({place[1:] for place in rolled(f)[1]}),
-                [(2, 3), (3, 3)],
+                lambda f: [sorted({place[1:] for place in rolled(f, n=n)[1]}) for n in (3, 2)],
+                [[(2, 3), (3, 3)], [(2, 2)]],
             ),
             Case(
                 "k and n are arguments: with k=3 and n=4 there are 3 futures of 4 replies",

@@ -25,7 +25,10 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
         whole, reversed = got
         known = named(
             [
-                ([0.5, 0.5], "a complete reply on one line earns all of it: do not ask for newlines around the tags"),
+                (
+                    [0.5, 0.5],
+                    "a complete reply earns 0.5 more, also without newlines around the tags: find its two blocks",
+                ),
                 (
                     [0.5, 0.0],
                     "the tags' points are missing: 0.125 for each that occurs once, newlines or not",
@@ -110,7 +113,9 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
             Case(right, lambda f: f(boxed("5"), "5"), True),
             Case("15 is not 5 although it contains it: compare, do not search", lambda f: f(boxed("15"), "5"), False),
             Case(
-                "5.4 is not 5: compare the whole numbers, cut and round nothing", lambda f: f(boxed("5.4"), "5"), False
+                "5.4 is not 5: compare the numbers in full, cut and round nothing",
+                lambda f: f(boxed("5.4"), "5"),
+                False,
             ),
             Case("5.01 is not 5: near is not equal", lambda f: f(boxed("5.01"), "5"), False),
             *map(respelled, (" 1000 ", "1000.0", "1,000")),

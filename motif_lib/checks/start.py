@@ -60,7 +60,7 @@ def check_replies_per_question(function: Callable[[int, int, int], int]) -> Resu
         [
             Case(_cost, lambda f: f(2, 5, 4), 32),
             Case("with one round there is nothing to roll out: m replies, whatever k is", lambda f: f(8, 4, 1), 8),
-            Case("8 round-1 replies, and 4 trajectories of 2 more rounds from each", lambda f: f(8, 4, 3), 72),
+            Case("8 round-1 replies, and from each 4 futures of 2 rounds", lambda f: f(8, 4, 3), 72),
             Case(
                 "right for small sizes only: every part of it is multiplied by m, the later rounds by k too",
                 lambda f: f(10**6, 10**3, 10),
@@ -72,19 +72,19 @@ def check_replies_per_question(function: Callable[[int, int, int], int]) -> Resu
 
 def _cost(got: Any) -> str:
     known = {
-        40: "round 1 is counted once for every trajectory: the k trajectories share their first reply",
+        40: "round 1 is counted once for every future: the k futures share their first reply",
         30: "round 1 is left out: the m first replies are sampled too",
         42: "n - 1 rounds come after the first, not n",
         22: "n - 1 rounds come after the first, not n - 2",
-        8: "the k trajectories are missing: each of the m replies is rolled out k times",
+        8: "the k futures are missing: each of the m replies is rolled out k times",
         17: "each of the m replies is rolled out k times: multiply by m",
-        12: "each trajectory has n - 1 more rounds, not one",
-        250: "the tree branches once, after round 1: k trajectories, each without further branches",
-        36: "round 1 is counted in every later round: it is one reply, and only the k trajectories go on",
-        16: "k trajectories of n - 1 rounds are k (n - 1) replies: multiply the two",
-        48: "round 1 is counted in every round: it is one reply, and only the k trajectories go on",
+        12: "each future has n - 1 rounds, not one",
+        250: "the tree branches once, after round 1: k futures, each without further branches",
+        36: "round 1 is counted in every later round: it is one reply, and only the k futures go on",
+        16: "k futures of n - 1 rounds are k (n - 1) replies: multiply the two",
+        48: "round 1 is counted in every round: it is one reply, and only the k futures go on",
     }
-    return known.get(got, "one reply for each of the m, then k trajectories of n - 1 more replies from each of them")
+    return known.get(got, "one reply for each of the m, then k futures of n - 1 replies from each of them")
 
 
 def check_share_right(function: Share) -> Result:
@@ -140,7 +140,11 @@ _share = named(
         (60.0, "give a share from 0 to 1, not percent"),
         (3, "give the share of the questions: divide by how many there are"),
         (0.4, "this is the share of wrong answers"),
-        (1.0, "an answer is right if the reply claims it: digits that occur somewhere do not count (verify)"),
+        (
+            1.0,
+            "too many are right: digits that occur somewhere are no answer, and of a verdict only `.correct is True` "
+            "counts",
+        ),
     ],
     "count the questions whose final answer is right, and divide by the number of questions",
 )

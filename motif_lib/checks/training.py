@@ -92,7 +92,8 @@ def check_silent_by_length(function: Silent) -> Result:
 def _asked(*scripts: str) -> list[Question]:
     """Questions whose text says how long they are and how their trajectories end."""
     return [
-        Question(f"{i} {script}", "7", task="ledger", length=int(script.split()[0])) for i, script in enumerate(scripts)
+        Question(f"{i} {script}", "7", id=str(i), task="ledger", length=int(script.split()[0]))
+        for i, script in enumerate(scripts)
     ]
 
 
