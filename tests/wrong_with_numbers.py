@@ -21,11 +21,11 @@ from motif_lib.widgets.data import plan
 # --- 00: replies that one question costs
 
 COSTS = [
-    ("once for every trajectory", lambda m, k, n: m * k * n),
+    ("once for every future", lambda m, k, n: m * k * n),
     ("round 1 is left out", lambda m, k, n: m * k * (n - 1)),
     ("after the first, not n (", lambda m, k, n: m * (1 + k * n)),
     ("not n - 2", lambda m, k, n: m * (1 + k * (n - 2))),
-    ("trajectories are missing", lambda m, k, n: m * n),
+    ("futures are missing", lambda m, k, n: m * n),
     ("multiply by m", lambda m, k, n: m + k * (n - 1)),
     ("not one", lambda m, k, n: m * (1 + k)),
     ("branches once", lambda m, k, n: m * k ** (n - 1)),

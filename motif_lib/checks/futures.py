@@ -100,14 +100,14 @@ def check_branch(function: Branch) -> Result:
             Case(_draws, draws, [[2, 2]] * 3),
             Case("round 3 of a future starts from the note that its own round 2 wrote", handed_on, True),
             Case(
-                "every prompt says which round of how many it is: give n on",
-                lambda f: [sorted({place[1:] for place in rolled(f, n=n)[1]}) for n in (3, 2)],
-                [[(2, 3), (3, 3)], [(2, 2)]],
-            ),
-            Case(
                 "k and n are arguments: with k=3 and n=4 there are 3 futures of 4 replies",
                 lambda f: [[len(t.replies) for t in group] for group in rolled(f, k=3, n=4)[0]],
                 [[4, 4, 4]] * 3,
+            ),
+            Case(
+                "every prompt says which round of how many it is: give n on",
+                lambda f: [sorted({place[1:] for place in rolled(f, n=n)[1]}) for n in (3, 2)],
+                [[(2, 3), (3, 3)], [(2, 2)]],
             ),
             Case(
                 "what has begun may have two replies already: go on until round n, not n - 1 rounds more",
