@@ -253,7 +253,7 @@ shown = ("reward", "motif/accuracy", "motif/groups_without_signal", "loss", "gra
 Table("One training step", ("", "value"), [(name, f"{step[name]:.3f}") for name in shown])
 
 # %% [markdown]
-# **An evaluation.** One step changes little. What 24 steps change was **recorded**: `motif demo` trained GRPO in one
+# **An evaluation.** One step changes little. What forty steps change was **recorded**: `motif demo` trained GRPO in one
 # round that may fill the window, and two kinds of MOTIF in three rounds of 60 tokens. "Round 1" is the paper's: the
 # replies of round 1 are trained, with k = 4 futures each. "All rounds" trains the replies of every round, each by the
 # outcome of its own trajectory (k = 1). The untrained model is called *base*. All five were asked the same held-out

@@ -72,7 +72,7 @@ for file in sorted(FOLDER.glob("*.yaml")):
     print(f"{file.stem:16}{found.model:28}{found.task:8}{m:3}{k:3}{n:3}{budget:16}{m * (1 + k * (n - 1)):9}")
 
 # %% [markdown]
-# A whole recipe is too long for a lesson: `cpu` takes 24 steps of 8 questions, with k = 4. So we take 8 steps of 4
+# A whole recipe is too long for a lesson: `cpu` takes 40 steps of 8 questions, with k = 4. So we take 8 steps of 4
 # questions, with k = 2. Two runs are compared. **GRPO** has one round, and may fill the whole window with it: if it
 # fails, then not because of a budget that we chose. **MOTIF** has three rounds of 60 tokens. (The large model's window
 # is longer than the memory of any card allows, so with a GPU recipe GRPO keeps the recipe's budget.)

@@ -134,7 +134,7 @@ def test_a_training_on_questions_that_do_not_fit_does_not_begin(motif, tmp_path)
     (tmp_path / "ledger.yaml").write_text(yaml.safe_dump({"extends": "cpu", "train": {"max_completion_length": 300}}))
     said = motif("train", tmp_path / "ledger.yaml", "--out", tmp_path / "run")
     assert (
-        "192 of 192 questions and a budget of 300 tokens do not fit the window of 196: the longest prompt has" in said
+        "320 of 320 questions and a budget of 300 tokens do not fit the window of 196: the longest prompt has" in said
     )
     assert "the shortest note included; lower the budget to" in said
     assert not (tmp_path / "run").exists()

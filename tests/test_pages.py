@@ -21,7 +21,7 @@ SECTIONS = {
 }
 WHOLE, START = SECTIONS.pop("# Make it yours")
 SMALLER = {
-    "size=192": "size=4",
+    "size=320": "size=4",
     "size=200": "size=4",
     "max_steps=50": "max_steps=1",
     "num_generations=8": "num_generations=2",

@@ -44,7 +44,7 @@ def test_the_papers_setting(tmp_path):
 
 def test_a_run_trains_on_the_train_split():
     questions = load_recipe("cpu").load_questions(seed=3)
-    assert len(questions) == 192 and {question.id.split("-4to12-")[0] for question in questions} == {"ledger-train"}
+    assert len(questions) == 320 and {question.id.split("-4to12-")[0] for question in questions} == {"ledger-train"}
     assert {split_of_text(question.text) for question in questions} == {"train"}
 
 
