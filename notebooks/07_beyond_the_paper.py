@@ -254,10 +254,11 @@ if checks.check_part_of(part_of).status == "ok":
 # hack is the check of the final answer, as in round 1. `any` draws one round for all replies to a question. With k = 1
 # there are no further futures, and a step costs a third of what it costs with k = 4.
 #
-# **Recorded** (`motif ablate`), as all that follows: one switch at a time, in short runs of 16 steps of 4 questions,
+# **Recorded** (`motif ablate`), as all that follows: one switch at a time, in short runs of 24 steps of 4 questions,
 # four seeds, 100 held-out problems a seed, greedy. The base is `credit="all"` with k = 1.
 #
-# *Predict:* whose rounds 2 and 3 are better, those of `first` or those of `all`? What do k = 4 futures buy?
+# *Predict:* whose rounds 2 and 3 are better, those of `first` (with k = 4 futures) or those of `all` (with none beside the
+# trajectory itself)?
 
 # %%
 from dataclasses import replace
@@ -266,7 +267,7 @@ from motif_lib.studies.ablate import figure
 
 grid, results = read_recorded("questions")
 told = recorded_verdicts("questions", "losses")
-display(verdict_table([v for v in told if v.question == grid.asks["credit"][0]], "Which replies, how many futures?"))
+display(verdict_table([v for v in told if v.question == grid.asks["credit"][0]], "Round 1 only, or all rounds?"))
 figure(replace(grid, switches={"credit": grid.switches["credit"]}), results).figure
 
 # %% [markdown]

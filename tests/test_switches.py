@@ -335,7 +335,7 @@ def test_the_base_of_a_grid_is_what_we_have_without_the_switches(name, tmp_path)
     assert name == "losses" or {*SWITCHES} <= {*grid.switches}
     assert all(grid.base[switch] == defaults[switch] for switch in grid.switches if switch in (*SWITCHES, "loss_type"))
     run = load_recipe("cpu").config(tmp_path, **{key: value for key, value in grid.base.items() if key != "carry"})
-    assert (run.max_steps // run.num_iterations, run.questions_per_step) == (16, 4)  # as long in all grids
+    assert (run.max_steps // run.num_iterations, run.questions_per_step) == (24, 4)  # as long in all grids
 
 
 @pytest.mark.parametrize(

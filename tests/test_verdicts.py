@@ -53,7 +53,6 @@ def test_one_switch_at_a_time_is_turned():
     others = {cell: against for cell, against in pairs if against != "base"}
     assert others == {
         "credit=first, num_trajectories=4, rollout_policy=base": "credit=first, num_trajectories=4",
-        "credit=first, num_trajectories=4": "num_trajectories=4",
         SHORT: STOP,
         "multi_objective_aggregation=normalize_then_sum, scale_rewards=group": "scale_rewards=group",
         "loss_type=grpo, importance_sampling_level=sequence": "loss_type=grpo",
