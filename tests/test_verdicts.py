@@ -1,6 +1,7 @@
 """The table over all grids: what is compared with what, when something is better, and what is read of the recorded."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from motif_lib.studies.ablate import CellResult, Grid, load_grid
 from motif_lib.studies.recorded import GRIDS
 from motif_lib.studies.verdicts import decisive, nearest, read_recorded, recorded_verdicts, verdict_table, verdicts
 
+ROOT = Path(__file__).resolve().parents[1]
 BASE = {"early_stop": False, "efficiency": None, "credit": "all"}
 SWITCHES = {"efficiency": [None, {"early_stop": True}, {"early_stop": True, "efficiency": 3.0}], "credit": ["first"]}
 GRID = Grid("cpu", BASE, SWITCHES, asks={"efficiency": ["Do fewer rounds cost accuracy?", "InftyThink+"]})
@@ -89,3 +91,9 @@ def test_a_grid_that_was_changed_since_is_read_as_it_was_recorded(tmp_path):
     write_text(tmp_path / "longer" / "results.jsonl", to_lines(results({"base": [90, 91], "credit=first": [50, 52]})))
     grid, found = read_recorded("longer", tmp_path)
     assert [(v.cell, v.against, v.verdict) for v in verdicts(grid, found)] == [("credit=first", "base", "worse")]
+
+
+def test_the_page_shows_every_recorded_verdict():
+    page = (ROOT / "docs" / "switches.md").read_text(encoding="utf-8")
+    rows = verdict_table(recorded_verdicts()).rows
+    assert rows and [row for row in rows if f"| {' | '.join(row)} |" not in page] == []
