@@ -194,8 +194,8 @@ trained = load_sampler("motif-tiny", RECORDED / "demo" / "motif-all-rounds" / "a
 show(think([question], trained, ROUNDS)[0])
 
 # %% [markdown]
-# *What came out:* FILLIN (four days in each of the first two rounds, noted as total and day, "47 after day four"; then
-# the last two days and the box). Training showed it no such note: it was only told which answers were right. The rest
+# *What came out:* four days in each of the first two rounds, noted as total and day; then the last two days and the box.
+# Training showed it no such note: it was only told which answers were right. The rest
 # of this section says how.
 #
 # **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k futures, which are rolled out to the
@@ -270,11 +270,12 @@ fits = longest_that_fits([item.question for item in reports["GRPO"].items], "mot
 results_table(reports, fits)
 
 # %% [markdown]
-# *What came out:* where the window is too short, one round solves FILLIN % before and after GRPO: training cannot make
-# room. Rounds can: the untrained model solves FILLIN % of the long problems, MOTIF FILLIN % and FILLIN %. On problems
-# that fit, one round is at FILLIN %, and MOTIF all rounds at FILLIN %: each hand-over is one more chance to go wrong.
+# *What came out:* where the window is too short, one round solves nothing, before and after GRPO: training cannot make
+# room. Rounds can, but they are not enough: the untrained model has them, and solves none of the long problems either.
+# MOTIF with all rounds trained solves every one. With round 1 alone it ends in between, and has even lost problems that
+# fit: notebook 05 shows when, and why. On problems that fit, one round is as good as the best of MOTIF, and cheaper.
 #
-# The brackets are 95 % intervals. This is one seed: notebook 05 shows four, and how far apart they end. You can repeat
+# The brackets are 95 % intervals. This is one seed: notebook 05 shows three, and how far apart they end. You can repeat
 # the run with `make demo`.
 #
 # ### Exercise 1: the gold answer

@@ -72,15 +72,16 @@ def run_demo(
 def _run_methods(
     recipe: Recipe, out: Path, seed: int, questions: Sequence[Question], jobs: int | None
 ) -> dict[str, Report]:
-    """Evaluate the untrained model, train and evaluate every method, side by side."""
+    """Evaluate the untrained model, train and evaluate every method, side by side; what takes longest begins first."""
     tasks = {}
+    for name in ("MOTIF round 1", "MOTIF all rounds", "GRPO"):
+        method = recipe.with_train(**METHODS[name])
+        tasks[name] = partial(run_method, method, folder_of(out, name), questions, name, seed)
     for name, changes in BASES.items():
         asked = recipe.with_train(**changes)
         tasks[name] = partial(evaluate_run, asked, None, questions, folder_of(out, name) / "test", name, seed)
-    for name, changes in METHODS.items():
-        method = recipe.with_train(**changes)
-        tasks[name] = partial(run_method, method, folder_of(out, name), questions, name, seed)
-    return side_by_side(tasks, jobs)
+    reports = side_by_side(tasks, jobs)
+    return {name: reports[name] for name in (*BASES, *METHODS)}
 
 
 def folder_of(out: Path, name: str) -> Path:
