@@ -348,7 +348,7 @@ def log_probabilities(model):
 # ### Exercise 3: the clipped loss
 #
 # *Difficulty 3 of 5, 25 minutes.* Fill in `my_loss(logp, old_logp, advantages, mask)`. By the formula above it gives
-# one number: −1 times the mean objective of the trained tokens. All are tensors: `logp`, `old_logp` and `mask` (N, T),
+# one number, minus the mean objective of the trained tokens. All are tensors: `logp`, `old_logp` and `mask` (N, T),
 # `advantages` (N,); the mask is 1 at trained tokens and 0 at padding.
 
 
