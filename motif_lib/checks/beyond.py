@@ -21,8 +21,8 @@ def check_salvage(function: Carry) -> Result:
         [
             Case(
                 "a reply with an answer hands on that answer, as `progress_note` does",
-                lambda f: f(reply_text("=12\nday one buys 5=17", "17 apples after day one"), True, ""),
-                "17 apples after day one",
+                lambda f: f(reply_text("=12\nday one buys 5=17", "17 after day one"), True, ""),
+                "17 after day one",
             ),
             Case(_line, lambda f: f(CUT, False, ""), "14 after day two"),
             Case(
@@ -38,12 +38,12 @@ def check_salvage(function: Carry) -> Result:
             ),
             Case(
                 "what was cut before its first whole line leaves the note as it was",
-                lambda f: f("<reasoning>\n=1", False, "14 apples after day four"),
-                "14 apples after day four",
+                lambda f: f("<reasoning>\n=1", False, "14 after day four"),
+                "14 after day four",
             ),
             Case(
                 "new work replaces the old note",
-                lambda f: f("<reasoning>\n=14\nday five gets 1=15\nday six", False, "14 apples after day four"),
+                lambda f: f("<reasoning>\n=14\nday five gets 1=15\nday six", False, "14 after day four"),
                 "15 after day five",
             ),
             Case("without work and without a note, say NO_NOTE", lambda f: f("<reason", False, ""), NO_NOTE),
@@ -110,7 +110,7 @@ def _day(got: object) -> str:
 
 def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
     """`function(trajectory)`: tokens of the rounds after the first note that holds a box."""
-    box, total = r"\boxed{14}", "14 apples after day two"
+    box, total = r"\boxed{14}", "14 after day two"
     return run(
         "tokens_saved",
         function,
