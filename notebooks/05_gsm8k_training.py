@@ -434,8 +434,10 @@ if checks.check_silent_by_length(silent_by_length).status == "ok":
 # ### Three seeds
 #
 # One seed proves little. The recorded experiment trained every method with three seeds; all checkpoints of a seed were
-# asked the same 150 held-out problems. Does MOTIF with 15 % of the questions reach GRPO with all of them, as the
-# paper's abstract says of its own setting?
+# asked the same 150 held-out problems.
+#
+# *Predict, then run:* Does MOTIF with 15 % of the questions reach GRPO with all of them, as the paper's abstract says of
+# its own setting?
 
 # %%
 from motif_lib.studies.seeds import answers, read_results, results_table

@@ -339,24 +339,24 @@ display(synthetic.table())
 #
 # An average hides how a model fails. The recorded evaluation keeps every prompt, reply and verdict. First: on how many
 # questions did training change the verdict, and for what reasons are answers still wrong? Then the replies themselves,
-# of the questions that MOTIF got wrong. Step through the rounds: in which one does it go wrong, and could the next one
-# have known?
+# of the questions that "MOTIF round 1" got wrong, whose later rounds nobody trained. Step through the rounds: in which
+# one does it go wrong, and could the next one have known?
 
 # %%
 from collections import Counter
 
-pairs = zip(reports["base, three rounds"].items, reports["MOTIF all rounds"].items, strict=True)
+pairs = zip(reports["base, three rounds"].items, reports["MOTIF round 1"].items, strict=True)
 changed = Counter((before.correct[0], after.correct[0]) for before, after in pairs)
 for (before, after), count in sorted(changed.items(), key=str):
     print(f"base {'right' if before else 'wrong'}, MOTIF {'right' if after else 'wrong'}: {count:4}")
-missed = [item for item in reports["MOTIF all rounds"].items if not item.correct[0]]
+missed = [item for item in reports["MOTIF round 1"].items if not item.correct[0]]
 print(Counter(item.reasons[0] for item in missed).most_common())
 
 # %%
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.widgets import round_stepper
 
-_, records = read_run(folder_of(RECORDED / "demo", "MOTIF all rounds") / "test")
+_, records = read_run(folder_of(RECORDED / "demo", "MOTIF round 1") / "test")
 wrong = [trajectory_of(record) for record in records if not record["verdict"]["correct"]]
 round_stepper(wrong, sampler=short, outcome=lambda trajectory: 0.0)  # the sampler of the model that saw these prompts
 
