@@ -194,9 +194,8 @@ trained = load_sampler("motif-tiny", RECORDED / "demo" / "motif-all-rounds" / "a
 show(think([question], trained, ROUNDS)[0])
 
 # %% [markdown]
-# *What came out:* four days in each of the first two rounds, noted as total and day; then the last two days and the box.
-# Training showed it no such note: it was only told which answers were right. The rest
-# of this section says how.
+# *What came out:* four days in each of the first two rounds, noted as total and day; then the last two days and the
+# box. Training showed it no such note: it was only told which answers were right. The rest of this section says how.
 #
 # **Rewards.** Back to the untrained model. Each of m = 8 replies of round 1 gets k futures, which are rolled out to the
 # last round. A right answer there counts 2, a wrong one 0 (as in the *reference code*, that of the paper's authors),

@@ -436,8 +436,8 @@ if checks.check_silent_by_length(silent_by_length).status == "ok":
 # One seed proves little. The recorded experiment trained every method with three seeds; all checkpoints of a seed were
 # asked the same 150 held-out problems.
 #
-# *Predict, then run:* Does MOTIF with 15 % of the questions reach GRPO with all of them, as the paper's abstract says of
-# its own setting?
+# *Predict, then run:* Does MOTIF with 15 % of the questions reach GRPO with all of them, as the paper's abstract says
+# of its own setting?
 
 # %%
 from motif_lib.studies.seeds import answers, read_results, results_table
@@ -447,11 +447,12 @@ display(results_table(results), results_table(results, long=True))
 print("\n".join(answers(results)))
 
 # %% [markdown]
-# *What came out:* not with 15 %, 48 questions, in any seed. With 30 %, 96 questions, "round 1" is ahead of GRPO with all
-# 320 in each seed, and "all rounds" in two of three. But GRPO's line is the untrained model's: there is nothing that it
-# could learn here. Passing it says that rounds work, and little about how few samples they need. What the seeds do show:
-# "all rounds" ends at 100 % of the long problems in every one, "round 1" anywhere between 1.5 and 73.8 %, though it was
-# near 100 % after 96 questions. (Who takes the best checkpoint has to choose it on other questions than these.)
+# *What came out:* not with 15 %, 48 questions, in any seed. With 30 %, 96 questions, "round 1" is ahead of GRPO with
+# all 320 in each seed, and "all rounds" in two of three. But GRPO's line is the untrained model's: there is nothing
+# that it could learn here. Passing it says that rounds work, and little about how few samples they need. What the seeds
+# do show: "all rounds" ends at 100 % of the long problems in every one, "round 1" anywhere between 1.5 and 73.8 %,
+# though it was near 100 % after 96 questions. (Who takes the best checkpoint has to choose it on other questions than
+# these.)
 #
 # The range over seeds is part of the result. Ours is a small model with a small window, on problems of which the longer
 # ones do not fit it: it shows the mechanism, and nothing about the size of the effect on GSM8K or MATH.
