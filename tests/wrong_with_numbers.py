@@ -86,7 +86,11 @@ def cached(config, tokens, size=2, keys=2, layers=True, heads=None, width=None, 
 CACHES = [
     ("a key and a value", lambda c, t, b: cached(c, t, b, keys=1)),
     ("the layers are missing", lambda c, t, b: cached(c, t, b, layers=False)),
-    ("query heads are not stored", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads)),
+    ("not the query heads", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads)),
+    (
+        "values are stored like keys",
+        lambda c, t, b: cached(c, t, b, keys=1) + cached(c, t, b, keys=1, heads=c.num_attention_heads),
+    ),
     ("not hidden_size", lambda c, t, b: cached(c, t, b, width=c.hidden_size)),
     ("not with their square", lambda c, t, b: cached(c, t, b, power=2)),
     ("the tokens are missing", lambda c, t, b: cached(c, t, b, power=0)),
