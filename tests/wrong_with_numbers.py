@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.stats import beta, binomtest, chi2, fisher_exact
 
-from motif_lib.evaluate.statistics import mcnemar
+from motif_lib.evaluate.statistics import mcnemar, wilson
 from motif_lib.grpo import clipped_loss, group_advantages, token_logprobs
 from motif_lib.widgets.data import plan
 
@@ -282,6 +282,7 @@ def wilson_by_hand(successes, n, z=1.96, centred=True):
 
 INTERVALS = [
     ("not percent", from_scipy("wilson", scale=100)),
+    ("give (low, high), not an Estimate", wilson),
     ("in this order", lambda k, n: from_scipy("wilson")(k, n)[::-1]),
     ("Wald", wald),
     ("z = 1.96", lambda k, n: wilson_by_hand(k, n, z=1.0)),
