@@ -326,6 +326,14 @@ def salvage(reply, finished, previous, line=LINE, which=-1, fallback=True, bound
     return (previous or NO_NOTE) if fallback else NO_NOTE
 
 
+def unanswered(reply):
+    return re.sub("</?answer>", "", reply)
+
+
+def all_but_the_last(reply):
+    return "\n".join([*reply.splitlines()[:-1], ""])
+
+
 def with_options(**options):
     return lambda reply, finished, previous: salvage(reply, finished, previous, **options)
 
@@ -341,6 +349,15 @@ SALVAGES = [
     ("say NO_NOTE", lambda *given: "" if salvage(*given) == NO_NOTE else salvage(*given)),
     ("bound the note", with_options(bound=None)),
     ("keep the beginning", lambda *given: (read_answer(given[0]) or salvage(*given))[-MAX_NOTE:]),
+    ("hands on that answer", lambda reply, *given: salvage(unanswered(reply), *given)),
+    (
+        "even if the reply was cut after it",
+        lambda reply, finished, before: salvage(reply if finished else unanswered(reply), finished, before),
+    ),
+    ("splitlines()[:-1]", lambda reply, *given: read_answer(reply) or salvage(all_but_the_last(reply), *given)),
+    ("one digit or three", with_options(line=r"^day (\w+) .*=(\d\d)\n")),
+    ("a day any name", with_options(line=r"^day (one|two|three|four|five|six|seven|eight|nine|ten) .*=(\d+)\n")),
+    ("look further back", with_options(line=r"^day (\w+) .*=(\d+)\n(?:day.*)?\Z")),
     ("even in a reply that ended", lambda *given: read_answer(given[0])[:MAX_NOTE] if given[1] else salvage(*given)),
     ("salvage its work too", lambda *given: (read_answer(given[0]) or NO_NOTE) if given[1] else salvage(*given)),
     ("beginning of a line", with_options(line=r"day (\w+) .*=(\d+)\n")),
@@ -390,6 +407,11 @@ def saving(
 
 SAVINGS = [
     ("saves nothing", saving(seen=lambda reply: boxes(read_answer(reply.text) or ""), after=0)),
+    ("give 0, not None", lambda trajectory: saving()(trajectory) or None),
+    ("begins two rounds after", saving(after=2)),
+    ("half a box", saving(seen=lambda reply: "boxed" in reply.carried)),
+    ("half a box", saving(seen=lambda reply: r"\boxed{" in reply.carried)),
+    ("more than its box", saving(seen=lambda reply: re.fullmatch(r"\\boxed\{.*\}", reply.carried))),
     ("has to be paid", saving(after=0)),
     ("first boxed note, not at the last", saving(pick=-1)),
     ("tokens, not rounds", saving(count=len)),
