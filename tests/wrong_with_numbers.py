@@ -248,6 +248,11 @@ GROUPS = [
     ("wrong throughout", lambda rewards, m: fmean(alike(group) and any(group) for group in groups(rewards, m))),
     ("not only two", lambda rewards, m: fmean(group[0] == group[1] for group in groups(rewards, m))),
     ("not only two", lambda rewards, m: fmean(group[0] == group[-1] for group in groups(rewards, m))),
+    ("nor one with the mean", lambda rewards, m: fmean(sum(group) / m == group[0] for group in groups(rewards, m))),
+    (
+        "differ a little",
+        lambda rewards, m: fmean(alike([round(reward, 2) for reward in group]) for group in groups(rewards, m)),
+    ),
     ("differ a little", lambda rewards, m: fmean(max(group) - min(group) < 0.1 for group in groups(rewards, m))),
     ("not their number", lambda rewards, m: float(sum(map(alike, groups(rewards, m))))),
     (

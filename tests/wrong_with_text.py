@@ -277,11 +277,19 @@ CORRECT = [
 # --- 05: questions that teach nothing, before a training
 
 
-def outcomes(questions, sampler, n, m):
+def is_right(t, text=lambda t: t.final):
+    return verify(text(t), t.question.gold, t.question.task).correct is True
+
+
+def outcomes(questions, sampler, n, m, judge=is_right):
     """The m outcomes of each question."""
-    asked = [q for q in questions for _ in range(m)]
-    found = [v is True for v in verdicts(asked, sampler, n)]
+    found = [judge(t) for t in think([q for q in questions for _ in range(m)], sampler, n)]
     return [(q.length, found[i * m : (i + 1) * m]) for i, q in enumerate(questions)]
+
+
+def one_run_after_the_other(questions, sampler, n, m):
+    runs = [[is_right(t) for t in think(questions, sampler, n)] for _ in range(m)]
+    return [(q.length, [run[i] for run in runs]) for i, q in enumerate(questions)]
 
 
 def by_length(groups, silent=lambda group: len(set(group)) == 1, mean=fmean):
@@ -307,6 +315,12 @@ SILENT = [
     ("not one of each", lambda *given: by_length(every_mth(*given))),
     ("give a dict", lambda *given: [*by_length(outcomes(*given)).values()]),
     ("equal, by the number", lambda *given: dict.fromkeys(by_length(outcomes(*given)), 0.3)),
+    ("in whatever words", lambda *given: by_length(outcomes(*given, judge=lambda t: t.final))),
+    (
+        "only the final answer",
+        lambda *given: by_length(outcomes(*given, judge=lambda t: is_right(t, lambda t: t.replies[0].text))),
+    ),
+    ("share is 0.0", lambda *given: {length: share for length, share in by_length(outcomes(*given)).items() if share}),
     ("num_rounds rounds each", lambda qs, sampler, n, m: by_length(outcomes(qs, sampler, 1, m))),
 ]
 
