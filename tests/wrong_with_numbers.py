@@ -135,6 +135,13 @@ ADVANTAGES = [
     ("divides by m", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True, correction=0)),
     ("not divided by the spread", lambda r: group_advantages(r, scale=False)),
     ("square root", lambda r: (r - r.mean(1, True)) / r.var(1, keepdim=True)),
+    ("standard error", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True) * r.shape[1] ** 0.5),
+    ("the range", lambda r: (r - r.mean(1, True)) / (r.amax(1, True) - r.amin(1, True))),
+    ("eps is too large", lambda r: group_advantages(r, eps=0.1)),
+    ("eps is too large", lambda r: group_advantages(r, eps=0.01)),
+    ("keep the shape", lambda r: group_advantages(r)[r.std(1) > 0]),
+    ("a rounding error off", lambda r: group_advantages(r, eps=1e-8)),
+    ("a rounding error off", lambda r: group_advantages(r, eps=0).nan_to_num()),
     ("not subtracted", lambda r: r / r.std(1, keepdim=True)),
     ("from each reward take", lambda r: r - 1),
     ("its own mean", lambda r: (r - r.mean()) / r.std()),
@@ -159,7 +166,10 @@ LOGPROBS = [
         "of the P + T positions",
         lambda logits, tokens: token_logprobs(logits[:, 4:-1], tokens)[:, : tokens.shape[1] + 9],
     ),
-    ("any length", lambda logits, tokens: token_logprobs(logits[:, 1:3], tokens)),
+    ("any length", lambda logits, tokens: token_logprobs(logits[:, 2:4], tokens)),
+    ("the first positions are the prompt's", lambda logits, tokens: token_logprobs(logits[:, :2], tokens)),
+    ("exp overflows", lambda logits, tokens: gathered(before(logits, tokens).softmax(dim=-1).log(), tokens)),
+    ("exp overflows", lambda logits, tokens: gathered(naive(before(logits, tokens)), tokens)),
     ("its own tokens", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens[:1].expand_as(tokens))),
 ]
 
@@ -167,6 +177,10 @@ LOGPROBS = [
 def before(logits, tokens):
     """(N, T, V): the logits that predict the tokens of the reply."""
     return logits[:, -tokens.shape[1] - 1 : -1]
+
+
+def naive(logits):
+    return (logits.exp() / logits.exp().sum(dim=-1, keepdim=True)).log()
 
 
 def gathered(values, tokens):
@@ -219,6 +233,23 @@ LOSSES = [
     (
         "each reply first",
         lambda new, old, a, mask: -((surrogate(new, old, a) * mask).sum(1) / mask.sum(1)).mean(),
+    ),
+    ("nothing added", lambda new, old, a, mask: -(surrogate(new, old, a) * mask).sum() / (mask.sum() + 1)),
+    (
+        "not its product",
+        lambda new, old, a, mask: -average(weighted(new, old, a).minimum(weighted(new, old, a).clamp(0.8, 1.2)), mask),
+    ),
+    (
+        "before the sum",
+        lambda new, old, a, mask: (
+            -average(weighted(new, old, a), mask).minimum(average((new - old).exp().clamp(0.8, 1.2) * a[:, None], mask))
+        ),
+    ),
+    (
+        "one ratio for the reply",
+        lambda new, old, a, mask: clipped_loss(
+            new + (((new - old) * mask).sum(1, True) / mask.sum(1, True) - (new - old)), old, a, mask
+        ),
     ),
     ("no detach()", lambda *given: clipped_loss(*given).detach()),
     ("no detach()", lambda *given: clipped_loss(*given).item()),
