@@ -186,7 +186,8 @@ Table(f"Advantages; the group's mean is {mean}", ("", *(f"reward {r}" for r in r
 # ### Exercise 1: group advantages
 #
 # *Difficulty 2 of 5, 15 minutes.* Fill in `my_advantages(rewards)` for a tensor of shape (B, m), B groups of m
-# rewards, with the sample standard deviation. A group without spread must give zeros.
+# rewards, with the sample standard deviation. A group without spread must give zeros, or nearly: add an eps to the
+# spread that is larger than the rounding error of a mean, about 1e-7.
 
 
 # %%

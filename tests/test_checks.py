@@ -14,10 +14,12 @@ import wrong_with_text as text
 from notebook_solutions import card_and_stub, solution, solution_code
 
 import motif_lib.checks
+from motif_lib.carry import MAX_NOTE
 from motif_lib.checks import Case, advantage, beyond, context, evaluation, rewards, rounds, run, start, training
 from motif_lib.checks.base import SHOWN, same, shown
 from motif_lib.classroom.solutions import with_bodies
 from motif_lib.grpo import group_advantages
+from motif_lib.protocol import read_answer
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import judge
 from motif_lib.rounds import branch
@@ -54,7 +56,18 @@ TABLE = [
 # as good as the folded solution: any small eps, any kind of array, the formula instead of scipy, the library's own
 ALSO_RIGHT = [
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
-    (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-8).numpy()),
+    (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-6).numpy()),
+    (
+        advantage.check_logprobs,
+        lambda logits, tokens: torch.distributions.Categorical(logits=numbers.before(logits, tokens)).log_prob(tokens),
+    ),
+    (training.check_silent_by_length, lambda *given: text.by_length(text.one_run_after_the_other(*given))),
+    (
+        beyond.check_salvage,  # the last line of a reply that ended by itself is whole, and an open answer is one
+        lambda reply, finished, before: (
+            read_answer(reply, finished) or text.salvage(reply + "\n" * finished, finished, before)
+        )[:MAX_NOTE],
+    ),
     (evaluation.check_interval, numbers.wilson_by_hand),
     (rewards.check_format_reward, lambda text: format_reward([text], strict_weight=0.0)[0]),
     (rewards.check_branch, branch),

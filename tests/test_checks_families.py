@@ -146,7 +146,7 @@ def test_group_advantages(scale, correction, eps):
     def formula(r):
         return scale * (r - r.mean(1, True)) / (r.std(1, keepdim=True, correction=correction) + 10**-eps)
 
-    agree(advantage.check_group_advantages(formula), scale >= 0.997 and correction == 1)
+    agree(advantage.check_group_advantages(formula), scale >= 0.997 and correction == 1 and eps <= 6)
 
 
 @few

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.stats import beta, binomtest, chi2, fisher_exact
 
-from motif_lib.evaluate.statistics import mcnemar
+from motif_lib.evaluate.statistics import mcnemar, wilson
 from motif_lib.grpo import clipped_loss, group_advantages, token_logprobs
 from motif_lib.widgets.data import plan
 
@@ -86,7 +86,11 @@ def cached(config, tokens, size=2, keys=2, layers=True, heads=None, width=None, 
 CACHES = [
     ("a key and a value", lambda c, t, b: cached(c, t, b, keys=1)),
     ("the layers are missing", lambda c, t, b: cached(c, t, b, layers=False)),
-    ("query heads are not stored", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads)),
+    ("not the query heads", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads)),
+    (
+        "values are stored like keys",
+        lambda c, t, b: cached(c, t, b, keys=1) + cached(c, t, b, keys=1, heads=c.num_attention_heads),
+    ),
     ("not hidden_size", lambda c, t, b: cached(c, t, b, width=c.hidden_size)),
     ("not with their square", lambda c, t, b: cached(c, t, b, power=2)),
     ("the tokens are missing", lambda c, t, b: cached(c, t, b, power=0)),
@@ -131,6 +135,13 @@ ADVANTAGES = [
     ("divides by m", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True, correction=0)),
     ("not divided by the spread", lambda r: group_advantages(r, scale=False)),
     ("square root", lambda r: (r - r.mean(1, True)) / r.var(1, keepdim=True)),
+    ("standard error", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True) * r.shape[1] ** 0.5),
+    ("the range", lambda r: (r - r.mean(1, True)) / (r.amax(1, True) - r.amin(1, True))),
+    ("eps is too large", lambda r: group_advantages(r, eps=0.1)),
+    ("eps is too large", lambda r: group_advantages(r, eps=0.01)),
+    ("keep the shape", lambda r: group_advantages(r)[r.std(1) > 0]),
+    ("a rounding error off", lambda r: group_advantages(r, eps=1e-8)),
+    ("a rounding error off", lambda r: group_advantages(r, eps=0).nan_to_num()),
     ("not subtracted", lambda r: r / r.std(1, keepdim=True)),
     ("from each reward take", lambda r: r - 1),
     ("its own mean", lambda r: (r - r.mean()) / r.std()),
@@ -155,7 +166,10 @@ LOGPROBS = [
         "of the P + T positions",
         lambda logits, tokens: token_logprobs(logits[:, 4:-1], tokens)[:, : tokens.shape[1] + 9],
     ),
-    ("any length", lambda logits, tokens: token_logprobs(logits[:, 1:3], tokens)),
+    ("any length", lambda logits, tokens: token_logprobs(logits[:, 2:4], tokens)),
+    ("the first positions are the prompt's", lambda logits, tokens: token_logprobs(logits[:, :2], tokens)),
+    ("exp overflows", lambda logits, tokens: gathered(before(logits, tokens).softmax(dim=-1).log(), tokens)),
+    ("exp overflows", lambda logits, tokens: gathered(naive(before(logits, tokens)), tokens)),
     ("its own tokens", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens[:1].expand_as(tokens))),
 ]
 
@@ -163,6 +177,10 @@ LOGPROBS = [
 def before(logits, tokens):
     """(N, T, V): the logits that predict the tokens of the reply."""
     return logits[:, -tokens.shape[1] - 1 : -1]
+
+
+def naive(logits):
+    return (logits.exp() / logits.exp().sum(dim=-1, keepdim=True)).log()
 
 
 def gathered(values, tokens):
@@ -216,6 +234,23 @@ LOSSES = [
         "each reply first",
         lambda new, old, a, mask: -((surrogate(new, old, a) * mask).sum(1) / mask.sum(1)).mean(),
     ),
+    ("nothing added", lambda new, old, a, mask: -(surrogate(new, old, a) * mask).sum() / (mask.sum() + 1)),
+    (
+        "not its product",
+        lambda new, old, a, mask: -average(weighted(new, old, a).minimum(weighted(new, old, a).clamp(0.8, 1.2)), mask),
+    ),
+    (
+        "before the sum",
+        lambda new, old, a, mask: (
+            -average(weighted(new, old, a), mask).minimum(average((new - old).exp().clamp(0.8, 1.2) * a[:, None], mask))
+        ),
+    ),
+    (
+        "one ratio for the reply",
+        lambda new, old, a, mask: clipped_loss(
+            new + (((new - old) * mask).sum(1, True) / mask.sum(1, True) - (new - old)), old, a, mask
+        ),
+    ),
     ("no detach()", lambda *given: clipped_loss(*given).detach()),
     ("no detach()", lambda *given: clipped_loss(*given).item()),
     ("for each token min", lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask)),
@@ -244,6 +279,11 @@ GROUPS = [
     ("wrong throughout", lambda rewards, m: fmean(alike(group) and any(group) for group in groups(rewards, m))),
     ("not only two", lambda rewards, m: fmean(group[0] == group[1] for group in groups(rewards, m))),
     ("not only two", lambda rewards, m: fmean(group[0] == group[-1] for group in groups(rewards, m))),
+    ("nor one with the mean", lambda rewards, m: fmean(sum(group) / m == group[0] for group in groups(rewards, m))),
+    (
+        "differ a little",
+        lambda rewards, m: fmean(alike([round(reward, 2) for reward in group]) for group in groups(rewards, m)),
+    ),
     ("differ a little", lambda rewards, m: fmean(max(group) - min(group) < 0.1 for group in groups(rewards, m))),
     ("not their number", lambda rewards, m: float(sum(map(alike, groups(rewards, m))))),
     (
@@ -278,6 +318,7 @@ def wilson_by_hand(successes, n, z=1.96, centred=True):
 
 INTERVALS = [
     ("not percent", from_scipy("wilson", scale=100)),
+    ("give (low, high), not an Estimate", wilson),
     ("in this order", lambda k, n: from_scipy("wilson")(k, n)[::-1]),
     ("Wald", wald),
     ("z = 1.96", lambda k, n: wilson_by_hand(k, n, z=1.0)),

@@ -277,11 +277,19 @@ CORRECT = [
 # --- 05: questions that teach nothing, before a training
 
 
-def outcomes(questions, sampler, n, m):
+def is_right(t, text=lambda t: t.final):
+    return verify(text(t), t.question.gold, t.question.task).correct is True
+
+
+def outcomes(questions, sampler, n, m, judge=is_right):
     """The m outcomes of each question."""
-    asked = [q for q in questions for _ in range(m)]
-    found = [v is True for v in verdicts(asked, sampler, n)]
+    found = [judge(t) for t in think([q for q in questions for _ in range(m)], sampler, n)]
     return [(q.length, found[i * m : (i + 1) * m]) for i, q in enumerate(questions)]
+
+
+def one_run_after_the_other(questions, sampler, n, m):
+    runs = [[is_right(t) for t in think(questions, sampler, n)] for _ in range(m)]
+    return [(q.length, [run[i] for run in runs]) for i, q in enumerate(questions)]
 
 
 def by_length(groups, silent=lambda group: len(set(group)) == 1, mean=fmean):
@@ -307,6 +315,12 @@ SILENT = [
     ("not one of each", lambda *given: by_length(every_mth(*given))),
     ("give a dict", lambda *given: [*by_length(outcomes(*given)).values()]),
     ("equal, by the number", lambda *given: dict.fromkeys(by_length(outcomes(*given)), 0.3)),
+    ("in whatever words", lambda *given: by_length(outcomes(*given, judge=lambda t: t.final))),
+    (
+        "only the final answer",
+        lambda *given: by_length(outcomes(*given, judge=lambda t: is_right(t, lambda t: t.replies[0].text))),
+    ),
+    ("share is 0.0", lambda *given: {length: share for length, share in by_length(outcomes(*given)).items() if share}),
     ("num_rounds rounds each", lambda qs, sampler, n, m: by_length(outcomes(qs, sampler, 1, m))),
 ]
 
@@ -326,6 +340,14 @@ def salvage(reply, finished, previous, line=LINE, which=-1, fallback=True, bound
     return (previous or NO_NOTE) if fallback else NO_NOTE
 
 
+def unanswered(reply):
+    return re.sub("</?answer>", "", reply)
+
+
+def all_but_the_last(reply):
+    return "\n".join([*reply.splitlines()[:-1], ""])
+
+
 def with_options(**options):
     return lambda reply, finished, previous: salvage(reply, finished, previous, **options)
 
@@ -341,6 +363,15 @@ SALVAGES = [
     ("say NO_NOTE", lambda *given: "" if salvage(*given) == NO_NOTE else salvage(*given)),
     ("bound the note", with_options(bound=None)),
     ("keep the beginning", lambda *given: (read_answer(given[0]) or salvage(*given))[-MAX_NOTE:]),
+    ("hands on that answer", lambda reply, *given: salvage(unanswered(reply), *given)),
+    (
+        "even if the reply was cut after it",
+        lambda reply, finished, before: salvage(reply if finished else unanswered(reply), finished, before),
+    ),
+    ("splitlines()[:-1]", lambda reply, *given: read_answer(reply) or salvage(all_but_the_last(reply), *given)),
+    ("one digit or three", with_options(line=r"^day (\w+) .*=(\d\d)\n")),
+    ("a day any name", with_options(line=r"^day (one|two|three|four|five|six|seven|eight|nine|ten) .*=(\d+)\n")),
+    ("look further back", with_options(line=r"^day (\w+) .*=(\d+)\n(?:day.*)?\Z")),
     ("even in a reply that ended", lambda *given: read_answer(given[0])[:MAX_NOTE] if given[1] else salvage(*given)),
     ("salvage its work too", lambda *given: (read_answer(given[0]) or NO_NOTE) if given[1] else salvage(*given)),
     ("beginning of a line", with_options(line=r"day (\w+) .*=(\d+)\n")),
@@ -390,6 +421,11 @@ def saving(
 
 SAVINGS = [
     ("saves nothing", saving(seen=lambda reply: boxes(read_answer(reply.text) or ""), after=0)),
+    ("give 0, not None", lambda trajectory: saving()(trajectory) or None),
+    ("begins two rounds after", saving(after=2)),
+    ("half a box", saving(seen=lambda reply: "boxed" in reply.carried)),
+    ("half a box", saving(seen=lambda reply: r"\boxed{" in reply.carried)),
+    ("more than its box", saving(seen=lambda reply: re.fullmatch(r"\\boxed\{.*\}", reply.carried))),
     ("has to be paid", saving(after=0)),
     ("first boxed note, not at the last", saving(pick=-1)),
     ("tokens, not rounds", saving(count=len)),

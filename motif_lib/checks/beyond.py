@@ -10,6 +10,7 @@ from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.records import Question, Reply, Trajectory
 
 CUT = "<reasoning>\n=12\nday one buys 5=17\nday two loses 3=14\nday three finds 5=1"  # the budget ended inside 19
+LONG = ["day eleven finds 9=104", "day twelve loses 97=7"]
 
 
 def check_salvage(function: Carry) -> Result:
@@ -21,10 +22,25 @@ def check_salvage(function: Carry) -> Result:
         [
             Case(
                 "a reply with an answer hands on that answer, as `progress_note` does",
-                lambda f: f(reply_text("=12\nday one buys 5=17", "17 after day one"), True, ""),
-                "17 after day one",
+                lambda f: f(reply_text("=12\nday one buys 5=17", r"\boxed{17}"), True, ""),
+                r"\boxed{17}",
+            ),
+            Case(
+                "an answer that is closed counts, even if the reply was cut after it",
+                lambda f: f(reply_text("=12\nday one buys 5=17", "17 so far") + "\nday", False, ""),
+                "17 so far",
             ),
             Case(_line, lambda f: f(CUT, False, ""), "14 after day two"),
+            Case(
+                "a line that ends in a newline is whole, though nothing follows: splitlines()[:-1] and rstrip lose it",
+                lambda f: f("<reasoning>\n=12\nday one buys 5=17\n", False, ""),
+                "17 after day one",
+            ),
+            Case(
+                "a total may have one digit or three, and a day any name",
+                lambda f: [f(f"<reasoning>\n{line}\nday", False, "") for line in LONG],
+                ["104 after day eleven", "7 after day twelve"],
+            ),
             Case(
                 "a reply may end by itself and still have no answer: salvage its work too",
                 lambda f: f("<reasoning>\n=12\nday one buys 5=17\n", True, ""),
@@ -32,7 +48,11 @@ def check_salvage(function: Carry) -> Result:
                 broken="read_answer gives None if there is no answer, even in a reply that ended by itself",
             ),
             Case(
-                "a line of work begins with `day`: with re.MULTILINE, ^ is the beginning of a line",
+                lambda got: (
+                    "the last whole line is no work: look further back for one that is"
+                    if got == NO_NOTE
+                    else "a line of work begins with `day`: with re.MULTILINE, ^ is the beginning of a line"
+                ),
                 lambda f: f("<reasoning>\n=12\nday one buys 5=17\non holiday two loses 3=14\n", False, ""),
                 "17 after day one",
             ),
@@ -116,17 +136,31 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
         function,
         [
             Case(
-                "the last round's own answer saves nothing: only a note that is handed on can stop the loop",
+                lambda got: (
+                    "0 tokens are saved where no note holds a box: give 0, not None"
+                    if got is None
+                    else "the last round's own answer saves nothing: only a note that is handed on can stop the loop"
+                ),
                 lambda f: f(_trajectory(total, total, "")),
                 0,
             ),
-            Case(_rounds, lambda f: f(_trajectory(box, box, "")), 50),
+            Case(_rounds, lambda f: f(_trajectory(box, total, box, "")), 90),
             Case(
                 "read the note that was carried, not the whole reply: a box in the reasoning is no answer",
                 lambda f: f(_trajectory(total, total, "", reasoning=box)),
                 0,
             ),
             Case("a box in the note of round 2 saves round 3", lambda f: f(_trajectory(total, box, "")), 30),
+            Case(
+                "neither a word nor half a box is one: `boxes` lists the whole boxes of a note",
+                lambda f: f(_trajectory("not boxed yet", r"\boxed{1", "")),
+                0,
+            ),
+            Case(
+                "a note may say more than its box",
+                lambda f: f(_trajectory(r"so it is \boxed{14}, checked", total, "")),
+                50,
+            ),
             Case("a single round has nothing to save", lambda f: f(_trajectory("")), 0),
         ],
     )
@@ -134,11 +168,12 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
 
 def _rounds(got: object) -> str:
     known: dict[object, str] = {
-        60: "the round that writes the box has to be paid: count the rounds after it",
-        30: "stop at the first boxed note, not at the last",
-        2: "count tokens, not rounds",
-        550: "count reply.tokens, what was written; the prompts are not asked for",
-        500: "count reply.tokens, what was written; the prompts are not asked for",
+        100: "the round that writes the box has to be paid: count the rounds after it",
+        40: "stop at the first boxed note, not at the last",
+        70: "this begins two rounds after the boxed note: the round that follows it is saved too",
+        3: "count tokens, not rounds",
+        990: "count reply.tokens, what was written; the prompts are not asked for",
+        900: "count reply.tokens, what was written; the prompts are not asked for",
     }
     return known.get(got, "add up the tokens of all rounds after the first boxed note")
 

@@ -45,13 +45,13 @@ def check_cache_bytes(function: Callable[[Any, int, int], int]) -> Result:
         "cache_bytes",
         function,
         [
-            Case(_cache, lambda f: f(_config(layers=3, heads=15, kv_heads=5, size=105), 11, 2), 2 * 3 * 5 * 7 * 11 * 2),
+            Case(_cache, lambda f: f(_config(layers=3, heads=25, kv_heads=5, size=175), 11, 2), 2 * 3 * 5 * 7 * 11 * 2),
             Case(
                 "the size of a number is fixed in the function: float32 takes 4 bytes, bfloat16 takes 2",
-                lambda f: f(_config(layers=3, heads=15, kv_heads=5, size=105), 11, 4),
+                lambda f: f(_config(layers=3, heads=25, kv_heads=5, size=175), 11, 4),
                 2 * 3 * 5 * 7 * 11 * 4,
             ),
-            Case("no token, no memory", lambda f: f(_config(layers=3, heads=15, kv_heads=5, size=105), 0, 2), 0),
+            Case("no token, no memory", lambda f: f(_config(layers=3, heads=25, kv_heads=5, size=175), 0, 2), 0),
         ],
     )
 
@@ -62,9 +62,9 @@ def _cache(got: Any) -> str:
         right // 2: "a factor 2 is missing: each token leaves a key and a value, and a number takes 2 bytes here",
         right // 3: "the layers are missing: each keeps its own keys and values",
         right * 2: "a number takes `bytes_per_number` bytes, 2 here and not always 4",
-        right
-        * 3: "store num_key_value_heads heads, each hidden_size / num_attention_heads wide: query heads are not stored",
-        right * 15: "the width of one head is hidden_size / num_attention_heads, not hidden_size",
+        right * 5: "store num_key_value_heads heads, each hidden_size / num_attention_heads wide, not the query heads",
+        right * 3: "values are stored like keys, of num_key_value_heads heads: query heads are not stored",
+        right * 25: "the width of one head is hidden_size / num_attention_heads, not hidden_size",
         right * 11: "the cache grows with the tokens, not with their square: that is the matrix of scores",
         right // 11: "the tokens are missing: every one of them leaves keys and values",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
 
@@ -15,7 +16,13 @@ def check_interval(function: Callable[[int, int], tuple[float, float]]) -> Resul
         "interval",
         function,
         [
-            Case("give shares from 0 to 1, not percent", lambda f: max(f(15, 30)) <= 1, True),
+            Case(
+                lambda got: (
+                    f"give (low, high), not {got}" if got is not False else "give shares from 0 to 1, not percent"
+                ),
+                lambda f: _shares(f(15, 30)),
+                True,
+            ),
             Case("give (low, high) in this order", lambda f: f(15, 30)[0] < f(15, 30)[1], True),
             Case(
                 "0 right of 30 does not prove that the model never is: this is the Wald interval, which has "
@@ -28,6 +35,10 @@ def check_interval(function: Callable[[int, int], tuple[float, float]]) -> Resul
             Case("30 of 30 is the mirror image of 0 of 30", lambda f: _rounded(f(30, 30)), [0.8865, 1.0]),
         ],
     )
+
+
+def _shares(pair: Any) -> bool | str:
+    return "an Estimate" if hasattr(pair, "low") else bool(max(pair) <= 1)
 
 
 def _rounded(pair: Sequence[float]) -> list[float]:

@@ -20,7 +20,14 @@ BATCHES = [  # all right, all wrong, a group that differs, and one of four group
     ([2.0, 0.0], 2),
     ([2.0, 2.0, 0.0, 1.0, 2.0, 1.0, 0.0, 2.0], 2),
 ]
-UNEQUAL = [(1.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, 1.0), (0.0, 1.0, 1.0, 0.0), (1.0, 1.0, 0.0, 0.0)]
+UNEQUAL = [
+    (1.0, 0.0, 2.0),
+    (1.0, 1.0, 0.0),
+    (1.0, 0.0, 1.0),
+    (0.0, 1.0, 1.0),
+    (0.0, 1.0, 1.0, 0.0),
+    (1.0, 1.0, 0.0, 0.0),
+]
 
 
 def check_groups_without_signal(function: Callable[..., float]) -> Result:
@@ -41,11 +48,11 @@ def check_groups_without_signal(function: Callable[..., float]) -> Result:
                 0.5,
             ),
             Case(
-                "all m rewards have to be equal: compare each with each, not only two of them",
+                "all m rewards have to be equal: compare each with each, not only two of them, nor one with the mean",
                 lambda f: [f(list(group), len(group)) for group in UNEQUAL],
                 [0.0] * len(UNEQUAL),
             ),
-            Case("rewards that differ a little do differ: their order teaches", lambda f: f([1.0, 1.01], 2), 0.0),
+            Case("rewards that differ a little do differ: their order teaches", lambda f: f([1.0, 1.001], 2), 0.0),
         ],
     )
 
@@ -81,7 +88,16 @@ def check_silent_by_length(function: Silent) -> Result:
                 [4, 24],
             ),
             Case(
-                "questions of one length need not follow each other",
+                "only the final answer counts, trajectory.final: that of an earlier round may be another",
+                lambda f: f(_asked("4 rw"), scripted(), 2, 2),
+                {4: 1.0},
+            ),
+            Case(
+                lambda got: (
+                    "keep a length whose share is 0.0"
+                    if set(got) == {9}
+                    else "questions of one length need not follow each other"
+                ),
                 lambda f: f(_asked("9 rr", "4 rw", "9 rw", "4 wr"), scripted(), 1, 2),
                 {9: 0.5, 4: 0.0},
             ),
@@ -98,15 +114,19 @@ def _asked(*scripts: str) -> list[Question]:
 
 
 def scripted() -> ScriptedSampler:
-    """A sampler that answers the n-th trajectory of a question as the n-th letter of its text says."""
+    """A sampler that answers the n-th trajectory of a question as the n-th letter of its text says.
+
+    Each wrong answer is another one; a second round begins with the first letter again.
+    """
     seen: Counter[str] = Counter()
 
     def answer(chat: Chat) -> str:
         found = re.search(r"\d+ \d+ ([rw]+)", chat[-1]["content"])
         script = found[1] if found else "w"
         seen[chat[-1]["content"]] += 1
-        letter = script[(seen[chat[-1]["content"]] - 1) % len(script)]
-        return reply_text("work", r"\boxed{7}" if letter == "r" else r"\boxed{8}")
+        time = seen[chat[-1]["content"]]
+        number = 7 if script[(time - 1) % len(script)] == "r" else 10 * time + 7
+        return reply_text("work", rf"\boxed{{{number}}}")
 
     return ScriptedSampler(answer)
 
@@ -120,7 +140,7 @@ def _replies(function: Silent, num_rounds: int, m: int) -> int:
 def _silent(got: Any) -> str:
     known: list[tuple[Any, str]] = [
         ({4: 0.25, 12: 0.0}, "this is the share of questions with signal; asked is that of the silent ones"),
-        ({4: 0.5, 12: 0.0}, "all wrong is as silent as all right"),
+        ({4: 0.5, 12: 0.0}, "all wrong is as silent as all right, in whatever words: compare the outcomes"),
         ({4: 0.25, 12: 1.0}, "all right is as silent as all wrong"),
         ({4: 75.0, 12: 100.0}, "give shares from 0 to 1, not percent"),
         ({4: 3, 12: 1}, "give the share of the questions of a length, not their number"),
