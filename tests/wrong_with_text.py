@@ -224,6 +224,7 @@ FORMATS = [
     ("re.match looks only at the very beginning", from_match(lambda text: re.match(BLOCKS, text, re.DOTALL))),
     ("length", lambda text: 0.5 * is_soft(text) + 0.125 * tags_once(text) - 0.001 * max(0, len(text) - 999)),
     ("wrong order", from_match(lambda text: all(tag in text for tag in TAGS[:4]))),
+    ("the 0.5 stays", lambda text: 0.5 * (is_soft(text) and tags_once(text) == 4) + 0.125 * tags_once(text)),
     ("text.count(tag) == 1", lambda text: 0.5 * is_soft(text) + 0.125 * sum(tag in text for tag in TAGS[:4])),
     ("never closed", from_match(lambda text: re.search(BLOCKS[:-10], text, re.DOTALL))),
     ("nor is a reasoning", from_match(lambda text: re.search("<reasoning>.*<answer>.*</answer>", text, re.DOTALL))),
@@ -273,7 +274,24 @@ def judged(rule):
     return is_correct
 
 
+def signed(reply, gold, pattern=r"\\boxed\{(.*?)\}", clean=lambda text: text, read=lambda text: text):
+    """The solution of the notebook, with room for one mistake."""
+    answer = read_answer(reply) or ""
+    try:
+        found = {number(clean(read(claim))) for claim in re.findall(pattern, answer) or [answer]}
+    except (ValueError, IndexError):
+        return False
+    return found == {number(clean(gold))}
+
+
 CORRECT = [
+    ("Write the pattern raw", lambda *given: signed(*given, pattern="\boxed{(.*?)}")),
+    ("Write the pattern raw", lambda *given: signed(*given, pattern=r"\boxed{(.*?)}")),
+    ("keep the sign", lambda *given: signed(*given, clean=lambda text: text.strip().lstrip("-"))),
+    ("keep the sign", lambda *given: bool(given[0].count("-") == 0 and verify(*given).correct)),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.findall(r"-?[\d,.]+", text)[0])),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.findall(r"-?[\d,.]+", text)[-1])),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.sub(r"[^-\d.]", "", text))),
     ("this answer is right", lambda reply, gold: False),
     ("give True or False", lambda reply, gold: 2.0 * verify(reply, gold).correct),
     ("5.4 is not 5", judged(lambda claims, gold: all(int(claim) == int(gold) for claim in claims))),
