@@ -6,7 +6,7 @@ Each is what a learner may well write; the table of all checks is in `test_check
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import fmean
+from statistics import fmean, median
 
 from motif_lib.protocol import messages
 from motif_lib.records import Trajectory
@@ -81,6 +81,20 @@ def one_by_one(begun, sampler, k, n):
     return [[roll_out([start], sampler, n)[0] for _ in range(k)] for start in begun]
 
 
+def merged(begun, sampler, k, n):
+    """Equal replies to a question fall together."""
+    found = {}
+    for t in sum(branch(begun, sampler, k, n), []):
+        found.setdefault((t.question.text, t.replies[0].text), []).append(t)
+    return list(found.values())
+
+
+def looked_up(begun, sampler, k, n):
+    """Equal replies get the same futures."""
+    found = {t.replies[0].text: group for t, group in zip(begun, branch(begun, sampler, k, n))}
+    return [found[t.replies[0].text] for t in begun]
+
+
 def texts(begun, sampler, k, n):
     return [[t.final for t in group] for group in branch(begun, sampler, k, n)]
 
@@ -127,6 +141,8 @@ BRANCHES = [
     ("k and n are arguments", lambda begun, sampler, k, n: branch(begun, sampler, k, 3)),
     ("k and n are arguments", lambda begun, sampler, k, n: branch(begun, sampler, 2, n)),
     ("not n - 1 rounds more", n_minus_one_more),
+    ("two replies may be equal", merged),
+    ("two replies may be equal", looked_up),
     ("sampled and thrown away", best_of_more),
     ("a list of chats", one_chat),
 ]
@@ -165,7 +181,11 @@ def shared_draw(begun, sampler, k, n):
 
 FUTURES = [
     ("the sum", rewarded(sum)),
-    ("the best outcome", rewarded(max)),
+    ("not the best outcome", rewarded(max)),
+    ("leave out None only", rewarded(lambda row: mean_outcome([value or None for value in row]))),
+    ("no median, no vote", rewarded(median)),
+    ("no median, no vote", rewarded(lambda row: max(set(row), key=row.count))),
+    ("the reward is 0.0", rewarded(lambda row: mean_outcome(row) or None)),
     ("the worst outcome", rewarded(min)),
     ("no factor on top", rewarded(lambda row: 2 * fmean(row))),
     ("share of right answers", rewarded(lambda row: fmean(value == 2.0 for value in row))),

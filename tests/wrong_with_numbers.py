@@ -50,6 +50,16 @@ BUDGETS = [
     ("not what is solved", lambda one, three, margin: next((three[b] for b in leads(one, three, margin)), None)),
     ("exactly `margin`", lambda one, three, margin: min(leads(one, three, margin + 1), default=None)),
     ("whatever order", lambda one, three, margin: next((b for b in one if three[b] - one[b] >= margin), None)),
+    ("with margin=1", lambda one, three, margin: min(leads(one, three, 4), default=None)),
+    ("with margin=1", lambda one, three, margin: min(leads(one, three, 2), default=None)),
+    (
+        "different orders",
+        lambda one, three, margin: min(
+            (b for b, x, y in zip(one, one.values(), three.values()) if y - x >= margin), default=None
+        ),
+    ),
+    ("nowhere, give None", lambda one, three, margin: min(leads(one, three, margin), default=0)),
+    ("nowhere, give None", lambda one, three, margin: min(leads(one, three, margin), default=float("inf"))),
     (
         "a lead of one round",
         lambda one, three, margin: min((b for b in one if abs(three[b] - one[b]) >= margin), default=None),

@@ -74,6 +74,7 @@ def loop(
     told=lambda round: round,
     total=lambda num_rounds: num_rounds,
     note=lambda text, old: read_answer(text) or NO_NOTE,
+    trusted=lambda completion: True,
     progress=lambda note: note,
     give=lambda texts: texts[-1],
     calls=lambda num_rounds: num_rounds,
@@ -84,8 +85,9 @@ def loop(
         carried, texts = None, []
         for round in range(first, first + calls(num_rounds)):
             chat = messages(question, told(round), total(num_rounds), progress(carried))
-            texts.append(sampler([chat])[0].text)
-            carried = note(texts[-1], carried)
+            completion = sampler([chat])[0]
+            texts.append(completion.text)
+            carried = note(texts[-1], carried) if trusted(completion) else NO_NOTE
         return give(texts)
 
     return my_think
@@ -101,6 +103,11 @@ def one_chat(question, sampler, num_rounds):
 
 def unbatched(question, sampler, num_rounds):
     return sampler(messages(question, 1, num_rounds))[0].text
+
+
+def first_answer(reply):
+    found = re.search(r"<answer>(.*?)</answer>", reply, re.DOTALL)
+    return found[1].strip() if found else ""
 
 
 def until(done):
@@ -141,6 +148,11 @@ LOOPS = [
     ("every round is asked", until(lambda text: "boxed" in text)),
     ("every round is asked", until(lambda text: not read_answer(text))),
     ("my_think('How many?'", lambda question, sampler, num_rounds: messages(question.text, 1, num_rounds)),
+    ("not at completion.finished", loop(trusted=lambda completion: completion.finished)),
+    ("of two answers", loop(note=lambda text, old: first_answer(text) or NO_NOTE)),
+    ("changed on its way", loop(note=lambda text, old: " ".join((read_answer(text) or NO_NOTE).split()))),
+    ("changed on its way", loop(note=lambda text, old: (read_answer(text) or NO_NOTE).lower())),
+    ("changed on its way", loop(note=lambda text, old: (read_answer(text) or NO_NOTE)[:100])),
     ("there is one call", loop(calls=lambda num_rounds: max(2, num_rounds))),
     ("sampler([chat])", unbatched),
 ]
@@ -149,6 +161,11 @@ LOOPS = [
 def found_answer(reply):
     """A pattern without re.DOTALL."""
     return (re.findall("<answer>(.*?)</answer>", reply) or [""])[-1]
+
+
+def half_answer(reply):
+    """An answer that was never closed is read to the end."""
+    return reply.rpartition("<answer>")[2].partition("</answer>")[0].strip() if "<answer>" in reply else ""
 
 
 NOTES = [
@@ -165,7 +182,13 @@ NOTES = [
     ),
     ("not bounded", lambda reply, finished, previous: read_answer(reply) or previous or NO_NOTE),
     ("not the reasoning", full_history),
-    ("not bounded", lambda *given: memory(*given)[: MAX_NOTE - 1]),
+    ("too short", lambda *given: memory(*given)[: MAX_NOTE - 1]),
+    ("too short", lambda *given: memory(*given)[:200]),
+    ("too short", lambda reply, *given: memory(reply[:MAX_NOTE], *given)),
+    ("ended by itself", lambda *given: memory(given[0], given[1], "" if given[1] else given[2])),
+    ("inside its answer", lambda reply, finished, previous: half_answer(reply) or previous or NO_NOTE),
+    ("inside its answer", lambda *given: (progress_note if "<answer>" in given[0] else memory)(*given)),
+    ("several lines", lambda *given: memory(*given).partition("\n")[0]),
     ("keep the beginning", lambda reply, *given: (read_answer(reply) or memory(reply, *given))[-MAX_NOTE:]),
     ("re.DOTALL", lambda reply, finished, previous: found_answer(reply) or previous or NO_NOTE),
 ]
@@ -201,6 +224,7 @@ FORMATS = [
     ("re.match looks only at the very beginning", from_match(lambda text: re.match(BLOCKS, text, re.DOTALL))),
     ("length", lambda text: 0.5 * is_soft(text) + 0.125 * tags_once(text) - 0.001 * max(0, len(text) - 999)),
     ("wrong order", from_match(lambda text: all(tag in text for tag in TAGS[:4]))),
+    ("the 0.5 stays", lambda text: 0.5 * (is_soft(text) and tags_once(text) == 4) + 0.125 * tags_once(text)),
     ("text.count(tag) == 1", lambda text: 0.5 * is_soft(text) + 0.125 * sum(tag in text for tag in TAGS[:4])),
     ("never closed", from_match(lambda text: re.search(BLOCKS[:-10], text, re.DOTALL))),
     ("nor is a reasoning", from_match(lambda text: re.search("<reasoning>.*<answer>.*</answer>", text, re.DOTALL))),
@@ -250,7 +274,24 @@ def judged(rule):
     return is_correct
 
 
+def signed(reply, gold, pattern=r"\\boxed\{(.*?)\}", clean=lambda text: text, read=lambda text: text):
+    """The solution of the notebook, with room for one mistake."""
+    answer = read_answer(reply) or ""
+    try:
+        found = {number(clean(read(claim))) for claim in re.findall(pattern, answer) or [answer]}
+    except (ValueError, IndexError):
+        return False
+    return found == {number(clean(gold))}
+
+
 CORRECT = [
+    ("Write the pattern raw", lambda *given: signed(*given, pattern="\boxed{(.*?)}")),
+    ("Write the pattern raw", lambda *given: signed(*given, pattern=r"\boxed{(.*?)}")),
+    ("keep the sign", lambda *given: signed(*given, clean=lambda text: text.strip().lstrip("-"))),
+    ("keep the sign", lambda *given: bool(given[0].count("-") == 0 and verify(*given).correct)),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.findall(r"-?[\d,.]+", text)[0])),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.findall(r"-?[\d,.]+", text)[-1])),
+    ("`5 or 6` is no number", lambda *given: signed(*given, read=lambda text: re.sub(r"[^-\d.]", "", text))),
     ("this answer is right", lambda reply, gold: False),
     ("give True or False", lambda reply, gold: 2.0 * verify(reply, gold).correct),
     ("5.4 is not 5", judged(lambda claims, gold: all(int(claim) == int(gold) for claim in claims))),

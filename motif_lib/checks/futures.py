@@ -83,6 +83,11 @@ def check_branch(function: Branch) -> Result:
         known = {(start.question.text, start.replies[0].text): i for i, start in enumerate(STARTS)}
         return [[known.get((t.question.text, t.replies[0].text)) for t in group] for group in rolled(function)[0]]
 
+    def of_twins(function: Branch) -> tuple[list[int], int]:
+        """Of two equal begun trajectories: how many futures has each, and how many of all are different?"""
+        groups = rolled(function, [begun("One?", "1", "a") for _ in range(2)])[0]
+        return [len(group) for group in groups], len({t.final for group in groups for t in group})
+
     whole = "a future is a whole Trajectory: the replies that were begun, and those that follow"
     return run(
         "my_branch",
@@ -113,6 +118,12 @@ def check_branch(function: Branch) -> Result:
                 "what has begun may have two replies already: go on until round n, not n - 1 rounds more",
                 lambda f: [[len(t.replies) for t in g] for g in rolled(f, [begun("One?", "1", "a", "b")])[0]],
                 [[3, 3]],
+            ),
+            Case(
+                "two replies may be equal: each of them has a list with k futures of its own",
+                of_twins,
+                ([2, 2], 4),
+                broken=whole,
             ),
             Case(
                 "k (n - 1) replies a begun trajectory are enough: here some are sampled and thrown away",
@@ -159,23 +170,21 @@ def _draws(got: Any) -> str:
 
 def check_future_reward(function: Rewards) -> Result:
     """`function(begun, sampler, k, n)`: for each begun trajectory the mean outcome of its own k futures, or None."""
-    drawn = {"note a": "1121", "note b": "2122", "note c": "2222"}
+    drawn = {"note a": "2111", "note b": "1222", "note c": "2222"}
     known = [
         ([6.0, 2.0, 8.0], "this is the sum of the outcomes: it grows with k; take the mean"),
         ([0.75, 0.25, 1.0], "this is the share of right answers: an outcome is points, 2 or 0; take their mean"),
         ([3.0, 1.0, 4.0], "an outcome is 2 or 0 already, the points of a right or wrong answer: no factor on top"),
-        (
-            [2.0, 2.0, 2.0],
-            "this is the best outcome: what counts is how often the futures succeed, not whether one does",
-        ),
+        ([2.0, 2.0, 2.0], "0 is an outcome: leave out None only, and take the mean, not the best outcome"),
         ([0.0, 0.0, 2.0], "this is the worst outcome: what counts is how often the futures succeed"),
-        ([2.0, 0.0, 2.0], "only one future of each reply counts here: take the mean of all k"),
+        ([0.0, 2.0, 2.0], "only one future of each reply counts here: take the mean of all k"),
+        ([2.0, 0.0, 2.0], "take the mean of all k outcomes: no median, no vote, no single one"),
         ([4 / 3, 4 / 3, 4 / 3], "this is the mean over all replies: each reply has the mean of its own k futures"),
         (4 / 3, "one reward for each reply, not one for all of them"),
         ([1.0, 1.0, 2.0], "this is the mean of a whole group: each reply has the mean of its own k futures"),
         ([1.5, 0.5, 0.0], "each future is graded by the gold of its own question"),
         ([0.0, 0.0, 0.0], "round 1 has not answered yet: grade the last reply of each future, not the begun one"),
-        ([[2.0, 2.0, 0.0, 2.0], [0.0, 2.0, 0.0, 0.0], [2.0] * 4], "these are the outcomes: now take their means"),
+        ([[0.0, 2.0, 2.0, 2.0], [2.0, 0.0, 0.0, 0.0], [2.0] * 4], "these are the outcomes: now take their means"),
     ]
     return run(
         "my_rewards",
@@ -195,6 +204,11 @@ def check_future_reward(function: Rewards) -> Result:
                 "the futures end in round n, whatever n is: give it on",
                 lambda f: judged(f, drawn, n=4)[1],
                 [(2, 4), (3, 4), (4, 4)],
+            ),
+            Case(
+                "all k futures end wrong: the reward is 0.0, and None only where nothing can be graded",
+                lambda f: judged(f, {"note a": "2"}, STARTS[:1])[0],
+                [0.0],
             ),
             Case(
                 "no outcome can be graded: nobody knows how good the reply is, so its reward is None and not 0",

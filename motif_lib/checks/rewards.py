@@ -69,7 +69,10 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
             Case("a block may be empty: .* and not .+", lambda f: f("".join(REPLY_TAGS)), 1.0),
             Case("a tag is written in small letters: <ANSWER> is none", lambda f: f(one_line.upper()), 0.0),
             Case(
-                "everything occurs twice: a tag earns its 0.125 if text.count(tag) == 1, not if `tag in text`",
+                named(
+                    [(0.0, "the 0.5 stays when tags repeat: only a tag's 0.125 asks that it occurs once")],
+                    "everything occurs twice: a tag earns its 0.125 if text.count(tag) == 1, not if `tag in text`",
+                ),
                 lambda f: f(PERFECT + PERFECT),
                 0.5,
             ),
@@ -98,7 +101,9 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
     wrong = "an answer that is no number is wrong, not an error"
 
     def right(got: object) -> str:
-        return "this answer is right" if isinstance(got, bool) else "give True or False: the points come later"
+        if isinstance(got, bool):
+            return r'this answer is right; was no box found? Write the pattern raw: r"\\boxed\{(.*?)\}"'
+        return "give True or False: the points come later"
 
     def boxed(answer: str, reasoning: str = "x") -> str:
         return reply_text(reasoning, rf"\boxed{{{answer}}}")
@@ -153,6 +158,17 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
             Case(
                 "an answer without a box is a claim itself",
                 lambda f: [f(reply_text("x", "5"), "5"), f(reply_text("x", "6"), "5")],
+                [True, False],
+            ),
+            Case(
+                "without a box the whole text is the claim, and `5 or 6` is no number",
+                lambda f: [f(reply_text("x", "5 or 6"), gold) for gold in ("5", "6", "56")],
+                [False] * 3,
+                broken=wrong,
+            ),
+            Case(
+                "keep the sign: -5 is a number, and it is not 5",
+                lambda f: [f(boxed("-5"), "-5"), f(boxed("-5"), "5")],
                 [True, False],
             ),
         ],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from motif_lib.carry import MAX_NOTE, Carry
-from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.base import Case, Result, named, run
 from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.samplers.base import Chat, Completion, Sampler, ScriptedSampler
 
@@ -16,6 +16,9 @@ Loop = Callable[[str, Sampler, int], str]
 REPLIES = [reply_text(f"work {r}", f"note {r}") for r in (1, 2, 3)]
 BOXED = reply_text("work", r"\boxed{14}")
 CUT = "<reasoning>\nwork 1"  # the budget ended here: no answer
+CUT_LATE = REPLIES[0] + "\n<reas"  # and here, after the answer
+TWO_ANSWERS = f"{REPLIES[0]}\n{REPLIES[1]}"
+LONG_NOTE = "Ann has  14.\n" * 20 + "Still to do: Day four"
 OLD, NEW = "14 after day two", "9 after day four"
 ONE_LINE = f"<reasoning>work</reasoning><answer>{NEW}</answer>"
 ROUND = re.compile(r"^Round (\d+) of (\d+)\.", re.MULTILINE)
@@ -47,11 +50,22 @@ def check_my_think(function: Loop) -> Result:
                 lambda f: [len(asked(f, [early, *REPLIES[1:]])) for early in (BOXED, CUT)],
                 [3, 3],
             ),
-            Case(_no_note, lambda f: _find(NOTE, asked(f, [CUT, *REPLIES[1:]])[1]), NO_NOTE),
+            Case(_no_note, lambda f: note_after(f, CUT), NO_NOTE),
             Case(
                 "a note lives for one round: without an answer in round 2, round 3 is told NO_NOTE",
                 lambda f: _find(NOTE, asked(f, [REPLIES[0], CUT, REPLIES[2]])[2]),
                 NO_NOTE,
+            ),
+            Case(
+                "a reply that was cut off after its answer has a note: look for the answer, not at completion.finished",
+                lambda f: note_after(f, CUT_LATE),
+                "note 1",
+            ),
+            Case("of two answers the last one is the note", lambda f: note_after(f, TWO_ANSWERS), "note 2"),
+            Case(
+                "the note has changed on its way: hand on the whole answer as it stands, with its lines and capitals",
+                lambda f: note_after(f, reply_text("work", LONG_NOTE)),
+                LONG_NOTE,
             ),
             Case("with num_rounds=1 there is one call", lambda f: len(asked(f, num_rounds=1)), 1),
         ],
@@ -65,6 +79,11 @@ def asked(function: Loop, replies: list[str] = REPLIES, num_rounds: int = 3) -> 
     return chats
 
 
+def note_after(function: Loop, reply: str) -> str | None:
+    """The note that round 2 sees after this reply in round 1."""
+    return _find(NOTE, asked(function, [reply, *REPLIES[1:]])[1])
+
+
 def scripted(replies: list[str], chats: list[Chat]) -> Sampler:
     """A sampler that keeps the chats it gets and answers with `replies`, the last of them for ever."""
 
@@ -73,7 +92,7 @@ def scripted(replies: list[str], chats: list[Chat]) -> Sampler:
             raise TypeError("a sampler takes a list of chats and gives a list of completions: sampler([chat])[0]")
         chats.append([dict(message) for message in chat])
         text = replies[min(len(chats), len(replies)) - 1]
-        return Completion(text, finished=text != CUT)
+        return Completion(text, finished=text.endswith("</answer>"))
 
     return ScriptedSampler(answer)
 
@@ -134,20 +153,23 @@ def check_keep_note(function: Carry) -> Result:
             Case(_kept, lambda f: f(CUT, False, OLD), OLD),
             Case("there is no answer and no note before: say NO_NOTE", lambda f: f(CUT, False, ""), NO_NOTE),
             Case(
-                "a reply that was cut off after its answer still has an answer",
-                lambda f: f(REPLIES[0] + "\n<reas", False, "old"),
-                "note 1",
+                "a reply that ended by itself may lack an answer too: the note of the round before stays",
+                lambda f: f("<reasoning>\nwork\n</reasoning>", True, OLD),
+                OLD,
+            ),
+            Case("a reply cut off after its answer still has an answer", lambda f: f(CUT_LATE, False, OLD), "note 1"),
+            Case("the reply has two answers: the last one counts", lambda f: f(TWO_ANSWERS, True, ""), "note 2"),
+            Case(
+                "a reply that was cut off inside its answer has none yet: the note of the round before stays",
+                lambda f: f(ONE_LINE.removesuffix(" four</answer>"), False, OLD),
+                OLD,
             ),
             Case(
-                "the reply has two answers: the last one counts",
-                lambda f: f(f"{REPLIES[0]}\n{REPLIES[1]}", True, ""),
-                "note 2",
+                "an answer may have several lines: carry them all",
+                lambda f: f(reply_text("work", f"{NEW}\nthree days left"), True, ""),
+                f"{NEW}\nthree days left",
             ),
-            Case(
-                "the note is not bounded: MAX_NOTE characters at most, or it crowds the question out of the window",
-                lambda f: len(f(reply_text("work", "7" * 3 * MAX_NOTE), True, "")),
-                MAX_NOTE,
-            ),
+            Case(_bounded, lambda f: len(f(reply_text("work", "7" * 3 * MAX_NOTE), True, "")), MAX_NOTE),
             Case(
                 "of a long answer keep the beginning, answer[:MAX_NOTE]",
                 lambda f: f(reply_text("work", "1" + "7" * 3 * MAX_NOTE), True, "")[:2],
@@ -176,8 +198,15 @@ def _kept(got: Any) -> str:
     return "a reply without an answer leaves the note of the round before as it was"
 
 
+def _bounded(got: Any) -> str:
+    if got < MAX_NOTE:
+        return "the note is too short: read the whole answer first, then keep its first MAX_NOTE characters"
+    return "the note is not bounded: MAX_NOTE characters at most, or it crowds the question out of the window"
+
+
 def check_smallest_budget(function: Callable[[Mapping[int, int], Mapping[int, int], int], int | None]) -> Result:
     """`function(one, three, margin)`: the smallest budget at which three rounds solve `margin` questions more."""
+    nowhere = "where three rounds win nowhere, give None"
     return run(
         "smallest_budget",
         function,
@@ -189,8 +218,18 @@ def check_smallest_budget(function: Callable[[Mapping[int, int], Mapping[int, in
                 lambda f: f({120: 0, 80: 0, 100: 0}, {120: 20, 80: 20, 100: 20}, 4),
                 80,
             ),
-            Case("three rounds must be ahead: a lead of one round is none", lambda f: f({40: 9}, {40: 0}, 4), None),
-            Case("where three rounds win nowhere, give None", lambda f: f({40: 0, 60: 9}, {40: 0, 60: 9}, 1), None),
+            Case("with margin=1 a lead of one question counts", lambda f: f({40: 0, 60: 5}, {40: 1, 60: 20}, 1), 40),
+            Case(
+                named([(80, "the two may be in different orders: compare one[budget] with three[budget]")], _budget(0)),
+                lambda f: f({100: 5, 80: 9}, {80: 9, 100: 20}, 4),
+                100,
+            ),
+            Case(
+                named([(40, "three rounds must be ahead: a lead of one round is none")], nowhere),
+                lambda f: f({40: 9}, {40: 0}, 4),
+                None,
+            ),
+            Case(nowhere, lambda f: f({40: 0, 60: 9}, {40: 0, 60: 9}, 1), None),
         ],
     )
 
