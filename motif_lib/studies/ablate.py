@@ -47,8 +47,7 @@ class Grid:
         rounds: numbers of rounds to ask with; by default as many as in training.
         questions: held-out questions, the same for all cells of a seed.
         note_tokens: most tokens of a note, the same for all carry strategies; by default no such cap.
-        trained_on: keyword arguments of `load_task` for the training questions; by default the recipe's `dial`.
-        asked: the same for the held-out questions.
+        trained_on, asked: keyword arguments of `load_task` for both kinds of questions; by default the recipe's `dial`.
         asks: for each switch the question that it asks, and where that is from (`verdicts` tells the answers).
     """
 
@@ -121,8 +120,7 @@ def run_ablation(
         ValueError: before anything is trained, if a cell has settings that nothing takes.
     """
     recipe = load_recipe(grid.recipe)
-    asked = grid.asked or recipe.dial
-    recipe = replace(recipe, dial=grid.trained_on or recipe.dial)
+    asked, recipe = grid.asked or recipe.dial, replace(recipe, dial=grid.trained_on or recipe.dial)
     for settings in grid.all_cells().values():
         _with(recipe, settings).config(out)
     out, tasks = open_run(out, {"ablation": grid.settings()}), {}
