@@ -41,10 +41,10 @@ test-colab: .venv/test.done
 notebooks: .venv/test.done
 	$(BIN)/python -m motif_lib.classroom.build_notebooks build
 
-# The runs that the notebooks show, made again: some five hours on two CPU cores (estimated); what was stopped goes on.
+# The runs that the notebooks show, made again: some two and a half hours on two CPU cores; what was stopped goes on.
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
-	$(BIN)/motif experiment --out runs/experiment --seeds 4
+	$(BIN)/motif experiment --out runs/experiment --seeds 3
 	for grid in questions losses longer; do $(BIN)/motif ablate $$grid --out runs/$$grid --seeds 4 || exit; done
 	$(BIN)/python -m motif_lib.studies.recorded runs
 

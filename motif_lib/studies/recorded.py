@@ -1,6 +1,6 @@
 """Keep what the notebooks show of finished runs in `assets/recorded`: small, and without any path of the machine.
 
-    make recorded      # trains for some five hours, then: python -m motif_lib.studies.recorded runs
+    make recorded      # trains for some two and a half hours, then: python -m motif_lib.studies.recorded runs
 
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
