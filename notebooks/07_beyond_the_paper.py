@@ -390,7 +390,7 @@ for v in shown:
 # - **Train round 1 only?** Worse, by 29.5 points.
 # - **May the base model answer the later rounds?** Where only round 1 is trained that may even help.
 # - **Do notes decay without a gradient?** Not shown: with the reasoning alone trained, 7.5 points less, and the
-#   interval holds zero. With the note alone trained nothing is learned: a day has to be worked out before it can be noted.
+#   interval holds zero. With the note alone trained nothing is learned: a day has to be worked out before it is noted.
 # - **Reward the note itself?** Not shown to differ; two of four seeds learned late.
 # - **How far ahead must credit look?** Not shown to differ: even with h = 0, where a note earns nothing, it learns.
 # - **Do fewer rounds cost accuracy?** Not shown to differ; the stop saves a tenth of the tokens.
