@@ -73,7 +73,7 @@ axes.figure
 # can spoil what was right: in our run fewer were solved with four rounds and more than with three.
 #
 # Now the harder question, whether a note carries further than it was trained to. **Recorded** (`motif ablate longer`):
-# four seeds were trained with *two* rounds on problems of 4 to 6 steps, and then asked problems of 8 to 12 steps in 2,
+# three seeds were trained with *two* rounds on problems of 4 to 6 steps, and then asked problems of 8 to 12 steps in 2,
 # 3, 4 and 6 rounds, 150 a seed. Three rounds hold 12 steps.
 #
 # *Predict:* does training with two rounds help with three? Whose notes carry further, those of `credit="all"` or those
@@ -86,7 +86,10 @@ from motif_lib.studies.verdicts import decisive, read_recorded, recorded_verdict
 display(results_table(*read_recorded("longer")))
 
 # %% [markdown]
-# *What came out:* FILLIN-LONGER
+# *What came out:* it carries. Never trained on more than six steps or two rounds, `all` solves 80.7 % of the long
+# problems in three rounds, where the untrained model solves none. (In two rounds only those of eight steps can be
+# solved, 20 %.) With four and six rounds it solves fewer. `first` does as well in two seeds and fails in one, so no
+# difference is shown.
 #
 # ## 2. What should be carried?
 #
