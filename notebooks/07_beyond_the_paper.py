@@ -430,10 +430,10 @@ display(Table("Trees, untrained model", ("replies in each round", "accuracy", "t
 display(robustness(shorter, sampler, name="Robustness of the trained model", progress=False))
 
 # %% [markdown]
-# *What came out:* a vote over several replies helps. Five whole trajectories may be ahead of five last answers, at twice
-# the tokens: a note that went wrong cannot be mended in the last round. With so few problems the intervals overlap, and
-# another seed gives another order. The model has only ever read these very sentences: new numbers are little trouble,
-# but other words are, and a sentence about somebody else.
+# *What came out:* a vote over several replies helps. Five whole trajectories may be ahead of five last answers, at
+# twice the tokens: a note that went wrong cannot be mended in the last round. With so few problems the intervals
+# overlap, and another seed gives another order. The model has only ever read these very sentences: new numbers are
+# little trouble, but other words are, and a sentence about somebody else.
 #
 # ## 8. A project of your own
 #
