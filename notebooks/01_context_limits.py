@@ -31,7 +31,8 @@ from motif_lib import LocalSampler, load_model, load_recipe, load_task, messages
 from motif_lib.show import plots
 from motif_lib.show.colours import BLUE, GREY, VERMILLION
 
-SEED, recipe = 0, load_recipe("cpu")
+SEED = 0
+recipe = load_recipe("cpu")
 disable_progress_bar()  # of the weights
 model, tokenizer = load_model()
 BUDGET, WINDOW = recipe.train["max_completion_length"], model.config.max_position_embeddings

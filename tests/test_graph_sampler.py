@@ -88,7 +88,7 @@ def ending(*samplers, prompts):
     """Make replies end at many different steps, some of them late."""
     free, stop = samplers[0].sample_ids(prompts), []
     for i, reply in enumerate(free):
-        if max(len(until(other, [*stop, reply[9 * i]])) for other in free) > 140:
+        if 9 * i < len(reply) and max(len(until(other, [*stop, reply[9 * i]])) for other in free) > 140:
             stop.append(reply[9 * i])
     for sampler in samplers:
         sampler.stop = torch.tensor(sorted(set(stop)))

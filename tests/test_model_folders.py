@@ -115,7 +115,7 @@ def test_a_name_of_the_hub_goes_to_the_hub(monkeypatch):
 
 
 TOO_LONG = (
-    "1 of 2 questions and a budget of 8 tokens do not fit the window of 196: the longest prompt alone has {} tokens, "
+    "1 of 2 questions and a budget of 8 tokens do not fit the window of 256: the longest prompt alone has {} tokens, "
     "the shortest note included; take shorter questions, or a model with a window of {}"
 )
 

@@ -23,7 +23,7 @@ WHOLE, START = SECTIONS.pop("# Make it yours")
 SMALLER = {
     "size=320": "size=4",
     "size=200": "size=4",
-    "max_steps=50": "max_steps=1",
+    "max_steps=40": "max_steps=1",
     "num_generations=8": "num_generations=2",
     "num_trajectories=4": "num_trajectories=1",
     "per_device_train_batch_size=64": "per_device_train_batch_size=4",

@@ -102,7 +102,7 @@ def narrow(sampler):
 
 def test_without_a_budget_each_reply_has_all_the_room_beside_its_own_prompt(make):
     """Not a token less, not a token more: as if each prompt had been given its own room as a budget."""
-    chats = [messages("Ann has 3 eggs. " * times, 1, 3) for times in (3, 1, 5, 2, 4)]
+    chats = [messages("Cara has 5 eggs. " * times, 1, 3) for times in (3, 1, 5, 2, 4)]
     if isinstance(make(1), ServerSampler):
         with pytest.raises(ValueError, match="give its replies a budget"):
             make(None)

@@ -35,8 +35,8 @@ def test_replies_that_end_leave_the_batch_and_change_nothing(random_model, token
     sampler = LocalSampler(random_model, tokenizer, 40, temperature=0)
     prompts = sampler.render([*chats, *[messages(f"Cara has {i} cards.", 1, 2) for i in range(20)]])
     free = sampler.sample_ids(prompts)
-    sampler.stop = torch.tensor(sorted({reply[2 + 3 * i % 36] for i, reply in enumerate(free[:8])}))
-    stop = set(sampler.stop.tolist())
+    stop = {reply[2 + 3 * i % 36] for i, reply in enumerate(free[:8])} | set(sampler.stop.tolist())
+    sampler.stop = torch.tensor(sorted(stop))
     expected = [reply[: next((i for i, t in enumerate(reply) if t in stop), len(reply)) + 1] for reply in free]
     assert len({len(e) for e in expected}) > 3
     assert sampler.sample_ids(prompts) == expected
