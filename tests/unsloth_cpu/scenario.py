@@ -82,11 +82,13 @@ def randomise(model: Any, spread: float = 0.05) -> None:
 
 
 def chats(count: int) -> list:
-    """Prompts of round 1, of several lengths."""
+    """Prompts of round 1, of several lengths. Their words stand backwards: where the model is sure of its reply, no
+    small adapter and no rounding to four bits changes it."""
     from motif_lib.protocol import messages
     from motif_lib.tasks.load import load_task
 
-    return [messages(question.text, 1, 3) for question in load_task("ledger", size=count, steps=(4, 12))]
+    questions = load_task("ledger", size=count, steps=(4, 12))
+    return [messages(" ".join(reversed(question.text.split())), 1, 3) for question in questions]
 
 
 def adapted(folder: Path) -> float:
