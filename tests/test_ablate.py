@@ -65,7 +65,7 @@ def test_the_cells_of_a_grid_are_valid_settings_and_each_switch_asks_a_question(
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_window_leaves_room_for_every_note_of_a_grid(name):
-    """With one round more than that, and a longer problem, a note would lose its beginning, the total."""
+    """Of a note that is longer than the room the beginning would be lost, the total."""
     grid = load_grid(name)
     recipe = load_recipe(grid.recipe)
     sampler = LocalSampler(*load_model(recipe.model), recipe.train["max_completion_length"])

@@ -67,10 +67,10 @@ def test_each_method_is_evaluated_with_its_own_adapter(tmp_path, monkeypatch, in
     monkeypatch.setattr(demo, "evaluate_run", evaluate_run)
     monkeypatch.setattr(demo, "report_results", lambda *args: None)
     assert run_demo(tmp_path, quick=True).keys() == {*BASES, *METHODS}
-    folders = [tmp_path / name for name in ("motif-round-1", "motif-all-rounds", "grpo")]  # the longest first
+    folders = [tmp_path / name for name in ("motif-all-rounds", "motif-round-1", "grpo")]  # the shortest last
     assert trained == folders and asked == [
-        ("MOTIF round 1", folders[0] / "adapter", 3, 60),
-        ("MOTIF all rounds", folders[1] / "adapter", 3, 60),
+        ("MOTIF all rounds", folders[0] / "adapter", 3, 60),
+        ("MOTIF round 1", folders[1] / "adapter", 3, 60),
         ("GRPO", folders[2] / "adapter", 1, None),
         ("base, one round", None, 1, None),
         ("base, three rounds", None, 3, 60),

@@ -127,7 +127,7 @@ def with_adapter(folder, base, **settings):
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "lora_" in name or "modules_to_save" in name:
-                weight.add_(torch.randn_like(weight) * 0.1)
+                weight.add_(torch.randn_like(weight) * 0.1)  # more would blow rounding up above 1e-4
     model.save_pretrained(folder)
     return folder
 

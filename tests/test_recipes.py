@@ -26,7 +26,7 @@ def test_a_recipe_builds_its_config(name, tmp_path):
     config = recipe.config(tmp_path, use_cpu=True, bf16=False, fp16=False)
     replies = {"gpu-16gb-small": (3, 24), "cpu-0.5b": (2, 8)}.get(name, (3, 72))
     assert config.max_steps > 0 and (config.num_rounds, config.replies_per_question) == replies
-    assert config.max_completion_length < recipe.load.get("window", 196 if recipe.model == "motif-tiny" else 2048)
+    assert config.max_completion_length < recipe.load.get("window", 196 if recipe.model == "motif-tiny" else 320)
 
 
 def test_the_papers_setting(tmp_path):

@@ -17,7 +17,7 @@ from motif_lib import protocol
 from motif_lib.tasks.ledger import DAYS
 from motif_lib.tiny.pretraining_examples import example
 
-VOCABULARY = 512  # at most, tags and special tokens included; Ledger needs 499
+VOCABULARY = 512  # at most, tags and special tokens included; Ledger needs 495
 END_OF_TURN, PADDING = "<|im_end|>", "<|endoftext|>"
 CHAT_TEMPLATE = (
     "{% for m in messages if m['role'] != 'system' %}"
