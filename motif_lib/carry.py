@@ -134,7 +134,7 @@ def summarise(reply: str, finished: bool, previous: str) -> str:
     """A call of its own writes the note, also of a reply that was cut off (Reasoning Cache, arXiv 2602.03773).
 
     It sees the question, the old note and the reply, and its `<answer>` is the note. Without one the note is that of
-    `memory`. Its tokens are counted in every report, and in a training it is sampled but not trained.
+    `memory`. Its tokens are counted in every report, and `trained_tokens` says whether a training trains it.
     """
     return memory(reply, finished, previous)
 

@@ -23,6 +23,11 @@ row has weight 0, and its outcome counts in the group mean like any other. So a 
 trajectories, each once, however many rounds they have; and the expectation stays grad J / n, where drawing from the
 rounds that a trajectory happens to have would credit the rounds of short trajectories more than those of long ones.
 
+**Notes by a call of their own** (`carry.asks`). Such a call is an action of the policy too: a trajectory of n rounds
+has 2 n - 1 of them, a reply a round and a note between any two. With `trained="all"` one of these is drawn evenly, and
+the row contributes g Q of that reply or note, grad J / (2 n - 1) in expectation. Where the window had no room for the
+drawn call, the trajectory is rolled out to its end and its row has weight 0, as after an early stop.
+
 **Horizon.** With `horizon=h` the rounds after a_r are asked as those of a trajectory of n' = min(n, r + h) rounds, so
 round n' gives a final answer, and Q is the outcome of that: E[Q | s_r, a_r] = V_h(s_r, a_r), what the reply is worth if
 the work has to end h rounds later. With h = n - 1 it is the rule above. A smaller h makes E[g_r V_h] another direction
@@ -37,9 +42,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from motif_lib.carry import Carry, progress_note
+from motif_lib.carry import Carry, chat_of, progress_note
 from motif_lib.records import Question, Trajectory
-from motif_lib.rounds import Stop, roll_out
+from motif_lib.rounds import Stop, add_reply, ended, next_prompt, roll_out, summary_prompt
 from motif_lib.samplers.base import Sampler
 
 CREDITS = ("first", "any", "all")
@@ -54,8 +59,11 @@ def roll_in(
     num_rounds: int,
     carry: Carry = progress_note,
     stop: Stop | None = None,
+    trained: str = "reasoning",
 ) -> list[Trajectory]:
     """Where the trained replies begin: `num_generations` (m) trajectories for each question, up to the drawn round.
+
+    One whose note is to be trained ends with the reply that waits for it (`rounds.summary_prompt`).
 
     Args:
         questions: one for each group.
@@ -66,9 +74,35 @@ def roll_in(
         num_rounds: n.
         carry: what passes between rounds.
         stop: trajectories that it ends before their drawn round come back as they ended (`rounds.ended`).
+        trained: what is drawn where the carry asks for notes: "reasoning" replies, "note" those calls, "all" both.
     """
-    copies = num_generations if credit == "all" else 1
+    copies, actions = num_generations if credit == "all" else 1, actions_of(num_rounds, carry, trained)
     begun = [Trajectory(question, ()) for question in questions for _ in range(copies)]
-    before = [0 if credit == "first" else rng.randint(1, num_rounds) - 1 for _ in begun]  # rounds before the drawn one
-    begun = roll_out(begun, sampler, num_rounds, carry, stop, until=before)
+    drawn = [actions[0 if credit == "first" else rng.randint(1, len(actions)) - 1] for _ in begun]
+    begun = roll_out(begun, sampler, num_rounds, carry, stop, until=[round - 1 for round, _ in drawn])
+    notes = [i for i, (_, is_note) in enumerate(drawn) if is_note and not ended(begun[i], num_rounds, stop)]
+    for i, trajectory in zip(notes, _up_to_note([begun[i] for i in notes], sampler, num_rounds, carry, stop)):
+        begun[i] = trajectory
     return [trajectory for trajectory in begun for _ in range(num_generations // copies)]
+
+
+def _up_to_note(
+    begun: Sequence[Trajectory], sampler: Sampler, num_rounds: int, carry: Carry, stop: Stop | None
+) -> list[Trajectory]:
+    """One more reply, whose note waits for the trained call; to the end if the window has no room for that call."""
+    replies = sampler([next_prompt(t, num_rounds) for t in begun]) if begun else []
+    grown = [add_reply(t, reply, num_rounds, carry) for t, reply in zip(begun, replies, strict=True)]
+    until = [len(t.replies) if summary_prompt(t, num_rounds, carry) else num_rounds for t in grown]
+    return roll_out(grown, sampler, num_rounds, carry, stop, until)
+
+
+def actions_of(num_rounds: int, carry: Carry, trained: str) -> list[tuple[int, bool]]:
+    """What the policy does in a trajectory and is trained on, as `(round, is it the call that writes the note?)`.
+
+    >>> from motif_lib.carry import summarise
+    >>> actions_of(2, summarise, "all")
+    [(1, False), (2, False), (1, True)]
+    """
+    replies = [(round, False) for round in range(1, num_rounds + 1)]
+    notes = [(round, True) for round in range(1, num_rounds)] if chat_of(carry) else []
+    return notes if notes and trained == "note" else replies + notes if trained == "all" else replies

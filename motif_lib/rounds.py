@@ -69,14 +69,18 @@ def ask_notes(trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: 
     A reply of the last round hands on nothing, and one that has its summary keeps it.
     """
     written = list(trajectories)
-    if not (chat := chat_of(carry)):
-        return written
-    new = [i for i, t in enumerate(written) if len(t.replies) < num_rounds and t.replies[-1].summary is None]
-    chats = {i: asked for i in new if (asked := chat(written[i], num_rounds))}
+    chats = {i: asked for i, t in enumerate(written) if (asked := summary_prompt(t, num_rounds, carry))}
     summaries = sampler(list(chats.values())) if chats else []
     for (i, asked), summary in zip(chats.items(), summaries, strict=True):
         written[i] = add_summary(written[i], asked, summary, carry)
     return written
+
+
+def summary_prompt(trajectory: Trajectory, num_rounds: int, carry: Carry) -> Chat | None:
+    """The chat that asks for the note of the trajectory's last reply; None if no call is to write it."""
+    chat, done = chat_of(carry), trajectory.replies
+    waits = chat and done and len(done) < num_rounds and done[-1].summary is None
+    return chat(trajectory, num_rounds) if waits else None
 
 
 def add_summary(trajectory: Trajectory, prompt: Chat, summary: Completion, carry: Carry) -> Trajectory:

@@ -51,7 +51,7 @@ def test_cells_change_one_switch_and_the_base_is_one_of_them():
     }
 
 
-@pytest.mark.parametrize("name, cells", [("questions", 14), ("losses", 4), ("longer", 2)])
+@pytest.mark.parametrize("name, cells", [("questions", 14), ("losses", 4), ("longer", 2), ("notes", 3)])
 def test_the_cells_of_a_grid_are_valid_settings_and_each_switch_asks_a_question(name, cells, tmp_path):
     """The base and each other value once, beside the untrained model; whole trajectories with one future are cheap."""
     found = load_grid(name)

@@ -7,9 +7,12 @@ reference code's own version is in `reference`.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from motif_lib.protocol import REPLY_TAGS
 
 STRICT, SOFT, TAG = 0.5, 0.5, 0.125  # weights in the reference code; TAG is for each of the four tags
+NO_REASONING = f"{REPLY_TAGS[0]}none{REPLY_TAGS[1]}"
 
 
 def is_soft(text: str) -> bool:
@@ -50,6 +53,7 @@ def format_reward(
     strict_weight: float = STRICT,
     soft_weight: float = SOFT,
     tag_weight: float = TAG,
+    is_note: Sequence[bool] | None = None,
     **kwargs: object,
 ) -> list[float]:
     """One reward for each completion, from 0 to `strict_weight + soft_weight + 4 * tag_weight` (1.5).
@@ -59,10 +63,13 @@ def format_reward(
         strict_weight: for `is_strict`.
         soft_weight: for `is_soft`.
         tag_weight: for each tag that occurs exactly once.
+        is_note: which completions are notes by a call of their own (`carry.asks`), where `<answer>` alone is asked for:
+            they are read as if a reasoning block stood before them.
         kwargs: the other columns that TRL passes; not used.
 
     >>> format_reward(["<reasoning>2 + 3</reasoning><answer>5</answer>", "<reasoning>2 + 3, and th"])
     [1.5, 0.125]
     """
-    texts = [completion_text(completion) for completion in completions]
+    before = [NO_REASONING * note for note in is_note or [False] * len(completions)]
+    texts = [start + completion_text(completion) for start, completion in zip(before, completions, strict=True)]
     return [strict_weight * is_strict(t) + soft_weight * is_soft(t) + tag_weight * tags_once(t) for t in texts]

@@ -15,7 +15,7 @@ from motif_lib.carry import Carry, progress_note
 from motif_lib.records import Question, Reply, Trace, Trajectory
 from motif_lib.rewards.format import completion_text
 from motif_lib.rewards.horizon import branch_ahead
-from motif_lib.rounds import Stop, add_reply, ask_notes, ended
+from motif_lib.rounds import Stop, add_reply, add_summary, ask_notes, ended, summary_prompt
 from motif_lib.samplers.base import Chat, Completion, Sampler
 from motif_lib.verify import verify_many
 
@@ -79,9 +79,11 @@ class FutureAccuracy:
 
     Attributes:
         traces: of the last batch.
+        begun: its trajectories up to the completion and its note.
 
-    Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues. A
-    start that has ended already earns its own outcome, and its completion counts for nothing.
+    Columns: `question`, `gold` and `task` of each row; or `start`, a `Trajectory` that the completion continues: with
+    its next reply, or with the note that its last reply waits for (`rounds.summary_prompt`). A start that has ended
+    already earns its own outcome, and its completion counts for nothing.
     """
 
     __name__ = "future_accuracy"  # TRL logs a reward function by its name
@@ -102,6 +104,7 @@ class FutureAccuracy:
         self.sampler, self.num_trajectories, self.num_rounds = sampler, num_trajectories, num_rounds
         self.carry, self.right, self.ended, self.on_traces = carry, right, ended, on_traces
         self.stop, self.horizon, self.credited = stop, horizon, credited
+        self.begun: list[Trajectory] = []
         self.traces: list[Trace] = []
 
     def __call__(
@@ -113,7 +116,8 @@ class FutureAccuracy:
                 starts(columns), completions, columns.get("completion_ids") or [()] * len(completions), strict=True
             )
         ]
-        traces = self.traces = self.judge(ask_notes(begun, self.sampler, self.num_rounds, self.carry))
+        self.begun = ask_notes(begun, self.sampler, self.num_rounds, self.carry)
+        traces = self.traces = self.judge(self.begun)
         if self.on_traces:
             self.on_traces(traces)
         if log_metric:
@@ -126,6 +130,8 @@ class FutureAccuracy:
         return judge(begun, self.sampler, *how)
 
     def _begun(self, start: Trajectory, completion: Completion) -> Trajectory:
+        if asked := summary_prompt(start, self.num_rounds, self.carry):
+            return add_summary(start, asked, completion, self.carry)
         over = ended(start, self.num_rounds, self.stop)
         return start if over else add_reply(start, completion, self.num_rounds, self.carry)
 

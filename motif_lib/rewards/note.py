@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from motif_lib.records import Trace, Trajectory
-from motif_lib.rewards.future import FutureAccuracy, mean_outcome, starts
+from motif_lib.rewards.future import FutureAccuracy, mean_outcome
 
 
 class NoteReward:
@@ -36,7 +36,7 @@ class NoteReward:
 
     def __call__(self, prompts: Any = None, completions: Any = None, **columns: Any) -> list[float | None]:
         traces = self.future.traces
-        silent = [silenced(trace, len(start.replies) + 1) for trace, start in zip(traces, starts(columns), strict=True)]
+        silent = [silenced(trace, len(begun.replies)) for trace, begun in zip(traces, self.future.begun, strict=True)]
         asked = {key_of(begun): begun for begun in silent if begun}
         without = {key: mean_outcome(found.outcomes) for key, found in zip(asked, self.future.judge([*asked.values()]))}
         return [gain(trace, without[key_of(begun)]) if begun else None for trace, begun in zip(traces, silent)]

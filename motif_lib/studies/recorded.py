@@ -22,7 +22,7 @@ from motif_lib.files import PACKAGE, write_text
 from motif_lib.models.load import TINY
 
 RECORDED = PACKAGE / "assets" / "recorded"
-GRIDS = ("questions", "losses", "longer")
+GRIDS = ("questions", "losses", "longer", "notes")
 KEPT = {
     "demo": [
         "settings.json",

@@ -69,11 +69,17 @@ def check_budget(args: Any) -> None:
 
 
 def check_carry(args: Any, carry: Any) -> None:
-    """Refuse to train the notes alone where a call writes them: that call is sampled and not trained."""
+    """Refuse what a call of its own for the notes has no part in."""
+    asks, trained = bool(chat_of(carry)), args.trained_tokens
     check(
-        not (chat_of(carry) and args.trained_tokens == "note"),
-        "trained_tokens='note' would train no note: with this carry a call of its own writes the notes, and that call "
-        "is not trained; choose another carry, or trained_tokens='all'",
+        not (asks and trained == "note" and args.credit == "first"),
+        "trained_tokens='note' with credit='first' would train nothing: with this carry a call of its own writes the "
+        "notes, and round 1's reply alone is trained; set credit='all'",
+    )
+    check(
+        not (asks and trained != "reasoning" and args.credit != "first" and args.horizon == 0),
+        "horizon=0: no round reads a note, and with this carry the call that writes it is trained; set horizon=1 or "
+        "more, or trained_tokens='reasoning'",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from motif_lib.carry import chat_of
 from motif_lib.records import Trajectory
 from motif_lib.rewards.control import CONTROLS, controlled
 from motif_lib.rewards.efficiency import efficient
@@ -105,7 +106,7 @@ def add_rewards(trainer: Any) -> None:
 
 def mask_loss(trainer: Any, batch: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
     """Third seam: the tokens of a batch that are trained, by default all of them."""
-    if (which := trainer.args.trained_tokens) != "all":
+    if (which := trainer.args.trained_tokens) != "all" and not chat_of(trainer.carry):  # such notes are rows (`credit`)
         rounds = [len(row["start"].replies) + 1 if "start" in row else 1 for row in rows]
         handed_on = [round < trainer.args.num_rounds for round in rounds]
         train_only(which, batch, trainer.processing_class, handed_on, trainer.accelerator.gather)

@@ -4,6 +4,9 @@ CompactionRL (2607.05378) finds that summaries decay when their gradient is mask
 writes for the next round: its last `<answer>` and all after it, closed or cut off, the end token too; everything before
 is reasoning. A reply without `<answer>` holds no note, and neither does one of the last round, where `<answer>` is the
 final answer: `reasoning` trains all of it, `note` nothing. Its reward still counts in its group's mean.
+
+Where a call of its own writes the notes (`carry.asks`), those calls are the notes and replies are reasoning, so no mask
+is needed: `credit.roll_in` draws the ones or the others.
 """
 
 from __future__ import annotations

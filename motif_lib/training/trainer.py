@@ -30,10 +30,10 @@ from motif_lib import records
 from motif_lib.carry import Carry, fitting, progress_note
 from motif_lib.credit import roll_in
 from motif_lib.models.unsloth import check_trains
-from motif_lib.records import Question, Trace
+from motif_lib.records import Question, Trace, Trajectory
 from motif_lib.rewards.format import format_reward
 from motif_lib.rewards.future import FutureAccuracy
-from motif_lib.rounds import boxed, ended, next_prompt
+from motif_lib.rounds import boxed, ended, next_prompt, summary_prompt
 from motif_lib.samplers.base import Chat, Completion
 from motif_lib.training.callbacks import SealCheckpoints, StopOnInterrupt, StopOnNaN
 from motif_lib.training.checkpoints import epochs_before, forget_after, last_checkpoint, set_aside, step_of
@@ -56,7 +56,8 @@ class MotifTrainer(GRPOTrainer):
         reward_funcs: rewards beside the MOTIF reward, in TRL's contract or as `reward(texts, **columns)`
             (`own_rewards`); by default the format reward, which they replace.
         carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
-            cut, and its end is kept. A call that writes a note (`carry.asks`) is sampled as a later round, not trained.
+            cut, and its end is kept. A call that writes a note (`carry.asks`) is trained too, as a reply is, but with
+            `credit="first"` or `trained_tokens="reasoning"`.
         eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
             `credit` says, and leaves no traces.
         kwargs: everything else of `GRPOTrainer`, such as `processing_class` and `peft_config`.
@@ -205,18 +206,28 @@ class MotifTrainer(GRPOTrainer):
         rows = self._roll_in(inputs) if moved else inputs
         batch = super()._generate_and_score_completions(rows)
         if moved:
-            weights = [not ended(row["start"], self.args.num_rounds, self.stop) for row in rows]  # credit, early stop
+            weights = [self._goes_on(row["start"]) for row in rows]  # credit, early stop
             batch["advantages"] = batch["advantages"] * batch["advantages"].new_tensor(weights)
         mask_loss(self, batch, rows)
         return batch
 
     def _roll_in(self, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Move the m equal rows of each question to random rounds, reached by the current policy."""
-        m, n = self.num_generations, self.args.num_rounds
+        m, n, args = self.num_generations, self.args.num_rounds, self.args
         first = inputs[::m]
         questions = [Question(row["question"], row["gold"], row["task"], grading=row.get("grading")) for row in first]
-        begun = roll_in(questions, m, self.args.credit, self._rng(), self.sample_later, n, self.carry, self.stop)
-        return [{**row, "start": t, "prompt": next_prompt(t, n)} for row, t in zip(inputs, begun, strict=True)]
+        how = n, self.carry, self.stop, args.trained_tokens
+        begun = roll_in(questions, m, args.credit, self._rng(), self.sample_later, *how)
+        return [{**row, **self._trained_call(start)} for row, start in zip(inputs, begun, strict=True)]
+
+    def _trained_call(self, start: Trajectory) -> dict[str, Any]:
+        """The columns of a row that goes on from a trajectory: with its next reply, or with the note it waits for."""
+        note = summary_prompt(start, self.args.num_rounds, self.carry)
+        return {"start": start, "is_note": bool(note), "prompt": note or next_prompt(start, self.args.num_rounds)}
+
+    def _goes_on(self, start: Trajectory) -> bool:
+        n = self.args.num_rounds
+        return bool(summary_prompt(start, n, self.carry)) or not ended(start, n, self.stop)
 
     def _rng(self) -> random.Random:
         """The random stream of the step: all its generations draw from it, and a resumed step draws the same."""
