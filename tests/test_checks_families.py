@@ -167,7 +167,8 @@ def test_branch(copies, rounds, rows, at):
 def test_future_reward(of, k, n, factor):
     def formula(begun, sampler, K, N):
         rows = map(outcomes_of, branch(begun, sampler, max(1, K + k), max(1, N + n)))
-        return [None if None in row else factor * of(row) for row in rows]
+        graded = [[outcome for outcome in row if outcome is not None] for row in rows]
+        return [factor * of(row) if row else None for row in graded]
 
     agree(rewards.check_future_reward(formula), (of, k, n, factor) == (fmean, 0, 0, 1.0))
 
@@ -256,7 +257,7 @@ def test_my_think(stop, lag, fresh):
                 break
         return text
 
-    agree(rounds.check_my_think(my_think), (stop, lag, fresh) in [("never", 0, True), ("same note", 0, True)])
+    agree(rounds.check_my_think(my_think), (stop, lag, fresh) == ("never", 0, True))
 
 
 @few
