@@ -262,7 +262,7 @@ ax.figure
 #
 # *Difficulty 2 of 5, 15 minutes.* Fill in `my_logprobs(logits, tokens)`. `logits` (N, P + T, V) are those of N prompts
 # with their replies, `tokens` (N, T) are the ids of the replies alone. It gives the log-probability of each of these
-# tokens, (N, T).
+# tokens, (N, T). A training takes their gradient, so no `detach()` may stand on the way.
 
 
 # %%

@@ -135,7 +135,7 @@ display(measure(STRATEGIES))
 #
 # *Difficulty 3 of 5, 20 minutes.* A reply that the budget cut off has no answer, but it has work: lines such as
 # `day two loses 3=14`. Write a strategy `salvage(reply, finished, previous)` that
-# - gives the answer where there is one, at most `MAX_NOTE` characters of it;
+# - gives the answer where there is one, of a long one the first `MAX_NOTE` characters;
 # - else `14 after day two` from the last *whole* line of work, one that begins with `day`;
 # - else the note before, `previous`; else `NO_NOTE`.
 

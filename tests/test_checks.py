@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import math
 from importlib import import_module
 from pkgutil import iter_modules
 
+import numpy as np
 import pytest
 import torch
 import wrong_with_futures as futures
 import wrong_with_numbers as numbers
 import wrong_with_text as text
 from notebook_solutions import card_and_stub, solution, solution_code
+from torch.nn.functional import cross_entropy
 
 import motif_lib.checks
 from motif_lib.carry import MAX_NOTE
@@ -25,6 +28,11 @@ from motif_lib.rewards.future import judge
 from motif_lib.rounds import branch
 from motif_lib.samplers.base import ScriptedSampler
 from motif_lib.verify import verify
+
+
+def rows(rewards, m):
+    return np.array(rewards).reshape(-1, m)
+
 
 # check, notebook of its folded solution, function to write, wrong answers
 TABLE = [
@@ -57,6 +65,12 @@ TABLE = [
 ALSO_RIGHT = [
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-4).numpy()),
     (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-6).numpy()),
+    (advantage.check_group_advantages, lambda rewards: group_advantages(rewards, eps=1e-3).tolist()),
+    (advantage.check_group_advantages, numbers.zeros_where_silent),
+    (
+        advantage.check_group_advantages,
+        lambda r: (r - r.mean(1, True)) / (r.var(1, keepdim=True) + 1e-8).sqrt(),
+    ),
     (
         advantage.check_logprobs,
         lambda logits, tokens: torch.distributions.Categorical(logits=numbers.before(logits, tokens)).log_prob(tokens),
@@ -68,12 +82,28 @@ ALSO_RIGHT = [
             read_answer(reply, finished) or text.salvage(reply + "\n" * finished, finished, before)
         )[:MAX_NOTE],
     ),
+    (
+        advantage.check_logprobs,
+        lambda logits, tokens: -cross_entropy(numbers.before(logits, tokens).mT, tokens, reduction="none"),
+    ),
+    (
+        advantage.check_clipped_loss,
+        lambda new, old, a, mask: numbers.average(
+            (-numbers.weighted(new, old, a)).maximum(-(new - old).exp().clamp(0.8, 1.2) * a[:, None]), mask
+        ),
+    ),
+    (training.check_groups_without_signal, lambda rewards, m: float((np.ptp(rows(rewards, m), axis=1) == 0).mean())),
+    (training.check_groups_without_signal, lambda rewards, m: float((rows(rewards, m).std(axis=1) < 1e-9).mean())),
     (evaluation.check_interval, numbers.wilson_by_hand),
+    (evaluation.check_share_shown, numbers.one_after_the_other),
+    (beyond.check_tokens_saved, lambda trajectory: sum(map(text.tokens, text.after_the_box(trajectory)))),
     (rewards.check_format_reward, lambda text: format_reward([text], strict_weight=0.0)[0]),
     (rewards.check_branch, branch),
     (rewards.check_branch, futures.one_by_one),
     (rewards.check_future_reward, lambda *given: [trace.reward for trace in judge(*given)]),
     (rewards.check_is_correct, lambda reply, gold: verify(reply, gold).correct),
+    (rewards.check_is_correct, text.compared(math.isclose)),
+    (rewards.check_format_reward, text.from_match(text.from_the_end)),
 ]
 
 
@@ -192,6 +222,16 @@ def test_what_a_crash_means_comes_first_where_the_case_knows_it():
     assert (
         "(a ScriptedSampler)" in run("one", lambda x: 1 / 0, [Case("", lambda f: f(ScriptedSampler(len)), 1)]).message
     )
+
+
+def test_a_right_value_is_not_enough_if_the_arguments_are_changed():
+    cases = [Case("the least of them", lambda f: f([3, 1, 2]), 1)]
+    assert run("least", lambda values: sorted(values)[0], cases).status == "ok"
+    said = run("least", lambda values: values.sort() or values[0], cases).message
+    assert said == "least([3, 1, 2]) changes what it is given: make a new value of it instead"
+    assert run("least", lambda values: values.sort() or values[1], cases).message.startswith("the least of them")
+    doubled = run("doubled", lambda r: r.mul_(2), [Case("twice", lambda f: f(torch.ones(2)), [2.0, 2.0])])
+    assert doubled.message.startswith("doubled([1, 1]) changes what it is given")
 
 
 def test_a_stub_is_not_blamed_for_what_the_case_does_with_none():

@@ -108,6 +108,11 @@ def best_of_more(begun, sampler, k, n):
     return [group[:k] for group in branch(begun, sampler, k + 1, n)]
 
 
+def at_least_one_round(begun, sampler, k, n):
+    rolled = advance([t for t in begun for _ in range(k)], sampler, n)
+    return chunks(roll_out(rolled, sampler, n), k)
+
+
 def one_chat(begun, sampler, k, n):
     return [sampler(messages(t.question.text, 2, n, t.replies[-1].carried)) for t in begun]
 
@@ -144,6 +149,7 @@ BRANCHES = [
     ("two replies may be equal", merged),
     ("two replies may be equal", looked_up),
     ("sampled and thrown away", best_of_more),
+    ("nothing is left to sample", at_least_one_round),
     ("a list of chats", one_chat),
 ]
 
@@ -179,6 +185,12 @@ def shared_draw(begun, sampler, k, n):
     return [mean_outcome(outcomes_of([t] * k)) for t in roll_out(begun, sampler, n)]
 
 
+def by_text(begun, *given):
+    """Equal replies get the same reward."""
+    found = {t.replies[0].text: mean_outcome(row) for t, row in zip(begun, outcomes(begun, *given))}
+    return [found[t.replies[0].text] for t in begun]
+
+
 FUTURES = [
     ("the sum", rewarded(sum)),
     ("not the best outcome", rewarded(max)),
@@ -203,4 +215,11 @@ FUTURES = [
     ("whatever n is", lambda begun, sampler, k, n: rewarded(fmean)(begun, sampler, k, min(n, 3))),
     ("None and not 0", rewarded(lambda row: fmean(value or 0.0 for value in row))),
     ("leave it out", rewarded(fmean)),
+    ("not by k", rewarded(lambda row: None if mean_outcome(row) is None else sum(filter(None, row)) / len(row))),
+    ("the mean of the others", rewarded(lambda row: None if None in row else fmean(row))),
+    (
+        "of the outcomes that are left",
+        rewarded(lambda row: mean_outcome(row) and fmean(1.0 if v is None else v for v in row)),
+    ),
+    ("a reward of its own", by_text),
 ]

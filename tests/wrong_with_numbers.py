@@ -12,6 +12,7 @@ from statistics import fmean
 from types import SimpleNamespace
 
 import numpy as np
+import torch
 from scipy.stats import beta, binomtest, chi2, fisher_exact
 
 from motif_lib.evaluate.statistics import mcnemar, wilson
@@ -68,6 +69,11 @@ BUDGETS = [
         "nowhere, give None",
         lambda one, three, margin: min(leads(one, three, margin), default=0 if margin == 1 else None),
     ),
+    ("the lead counts", lambda one, three, margin: next((b for b in leads(one, three) if three[b] >= margin), None)),
+    (
+        "however many one round solves",
+        lambda one, three, margin: next((b for b in leads(one, three, margin) if three[b] >= 2 * one[b]), None),
+    ),
 ]
 
 # --- 01: the room that a prompt leaves, and the bytes of the cache
@@ -84,6 +90,12 @@ ROOMS = [
         "to the last token",
         lambda prompt, budget, window: max(0 if prompt > window else 1, min(budget, window - prompt)),
     ),
+    (
+        "would leave 70 tokens",
+        lambda prompt, budget, window: budget if prompt + 2 * budget <= window else max(0, window - prompt),
+    ),
+    ("from the arguments", lambda prompt, budget, window: max(0, min(budget, 320 - prompt))),
+    ("from the arguments", lambda prompt, budget, window: max(0, min(64, window - prompt))),
 ]
 
 
@@ -108,6 +120,8 @@ CACHES = [
     ("fixed in the function", lambda c, t, b: cached(c, t, 2)),
     ("not always 4", lambda c, t, b: cached(c, t, 4)),
     ("no token", lambda c, t, b: cached(c, max(1, t), b)),
+    ("do not divide it", lambda c, t, b: cached(c, t, b, heads=c.num_attention_heads // c.num_key_value_heads)),
+    ("from `config`", lambda c, t, b: cached(c, t, b, width=7)),
 ]
 
 
@@ -137,6 +151,8 @@ WINDOWS = [
     ("there is no note", lambda c, steps, n: first_window(c, steps, n) + c.note * (n == 1)),
     ("each of them still needs", lambda c, steps, n: first_window(c, steps, n) if n < 18 else 192),
     ("other models have others", lambda c, steps, n: {3: 246, 1: 344, 24: 201}.get(n, 142)),
+    ("begin with 1 token", lambda c, steps, n: max(100, first_window(c, steps, n))),
+    ("search on", lambda c, steps, n: min(1_000, first_window(c, steps, n))),
 ]
 
 # --- 04: advantages from rewards, log-probabilities from logits, the loss from both
@@ -157,7 +173,20 @@ ADVANTAGES = [
     ("its own mean", lambda r: (r - r.mean()) / r.std()),
     ("small eps", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True)),
     ("may have no spread", lambda r: r * 0 if r.std() == 0 else (r - r.mean(1, True)) / r.std(1, keepdim=True)),
+    ("a floor below it", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True).clamp(min=1e-3)),
+    ("a floor below it", lambda r: (r - r.mean(1, True)) / r.std(1, keepdim=True).clamp(min=0.05)),
+    ("a floor below it", lambda r: (r - r.mean(1, True)) / (r.var(1, keepdim=True) + 1e-4).sqrt()),
+    ("a small spread is a spread", lambda r: group_advantages(r) * (r.std(1, keepdim=True) > 0.05)),
+    ("not rounded", lambda r: group_advantages(r).round(decimals=2)),
+    ("cut off", lambda r: group_advantages(r).clamp(-2, 2)),
+    ("changes what it is given", lambda r: r.sub_(r.mean(1, True)).div_(r.std(1, keepdim=True) + 1e-4)),
 ]
+
+
+def zeros_where_silent(rewards):
+    """Right without any eps."""
+    silent = rewards.amax(1, True) == rewards.amin(1, True)
+    return torch.where(silent, 0.0, (rewards - rewards.mean(1, True)) / rewards.std(1, keepdim=True))
 
 
 LOGPROBS = [
@@ -181,7 +210,16 @@ LOGPROBS = [
     ("exp overflows", lambda logits, tokens: gathered(before(logits, tokens).softmax(dim=-1).log(), tokens)),
     ("exp overflows", lambda logits, tokens: gathered(naive(before(logits, tokens)), tokens)),
     ("its own tokens", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens[:1].expand_as(tokens))),
+    ("no detach()", lambda logits, tokens: token_logprobs(before(logits, tokens).detach(), tokens)),
+    ("no detach()", torch.no_grad()(lambda logits, tokens: token_logprobs(before(logits, tokens), tokens))),
+    ("no numpy", lambda logits, tokens: token_logprobs(before(logits, tokens), tokens).tolist()),
+    ("the gradient of all of it", lambda logits, tokens: gathered(half_attached(before(logits, tokens)), tokens)),
 ]
+
+
+def half_attached(logits):
+    """Log-probabilities without the gradient of their normaliser."""
+    return logits - logits.logsumexp(dim=-1, keepdim=True).detach()
 
 
 def before(logits, tokens):
@@ -264,7 +302,15 @@ LOSSES = [
     ("no detach()", lambda *given: clipped_loss(*given).detach()),
     ("no detach()", lambda *given: clipped_loss(*given).item()),
     ("for each token min", lambda new, old, a, mask: clipped_loss(new, old, a.clamp(min=-0.5), mask)),
+    ("no upper bound", lambda new, old, a, mask: -average(surrogate(new, old, a).maximum(-3 * a[:, None].abs()), mask)),
+    ("whatever its advantage", lambda new, old, a, mask: -of_the_others(surrogate(new, old, a) * mask).mean()),
+    ("changes what it is given", lambda new, old, a, mask: clipped_loss(new, old, a.mul_(-1).neg(), mask)),
 ]
+
+
+def of_the_others(values):
+    return values[values != 0]
+
 
 # --- 05: groups that teach nothing, and a curve drawn smooth
 
@@ -300,6 +346,9 @@ GROUPS = [
         "at any value",
         lambda rewards, m: fmean(sum(group) in (0, m, 2 * m) and alike(group) for group in groups(rewards, m)),
     ),
+    ("a spread of 1e-16", lambda rewards, m: fmean(bool(np.std(group) == 0) for group in groups(rewards, m))),
+    ("a spread of 1e-16", lambda rewards, m: fmean(all(r == fmean(g) for r in g) for g in groups(rewards, m))),
+    ("That mixes groups", lambda rewards, m: fmean(map(alike, groups(sorted(rewards), m)))),
 ]
 
 # --- 06: Wilson's interval and the paired test
@@ -345,6 +394,8 @@ INTERVALS = [
     ("not the Wilson interval", lambda k, n: wilson_by_hand(k, n, z=1.9)),
     ("below 0", lambda k, n: wilson_by_hand(k, n, centred=False)),
     ("the middle", lambda k, n: wald(k, n) if 0 < k < n else wilson_by_hand(k, n)),
+    ("for many", lambda k, n: wald(k, n) if n >= 1_000 else wilson_by_hand(k, n)),
+    ("for few", lambda k, n: (0.0 if k <= 1 else wilson_by_hand(k, n)[0], wilson_by_hand(k, n)[1])),
 ]
 
 
@@ -352,6 +403,14 @@ def table(a, b):
     only_a = sum(x is True and y is not True for x, y in zip(a, b))
     only_b = sum(y is True and x is not True for x, y in zip(a, b))
     return only_a, only_b
+
+
+def only(a, b):
+    return table(a, b)[0]
+
+
+def neither(a, b):
+    return sum(x is None and y is None for x, y in zip(a, b))
 
 
 def exact(successes, n, alternative="two-sided"):
@@ -385,6 +444,12 @@ P_VALUES = [
     ("leave out those on which they agree", lambda a, b: exact(table(a, b)[1], len(a)) if table(a, b)[1] else 1.0),
     ("the order of the two", lambda a, b: exact(table(a, b)[1], sum(table(a, b))) if table(a, b)[1] else 1.0),
     ("a None is not left out", lambda a, b: unequal(*zip(*[p for p in zip(a, b) if None not in p] or [(True, True)]))),
+    ("tells nothing", lambda a, b: exact(only(a, b) + neither(a, b), only(a, b) + only(b, a) + 2 * neither(a, b))),
+    ("few differences", lambda a, b: exact(table(a, b)[0], sum(table(a, b))) if sum(table(a, b)) > 4 else 1.0),
+    (
+        "many differences",
+        lambda a, b: exact(table(a, b)[0], sum(table(a, b))) if sum(table(a, b)) < 25 else chi_square(a, b),
+    ),
     ("both kinds of disagreement", lambda a, b: 0.5 ** (max(table(a, b)) - 1) if sum(table(a, b)) else 1.0),
 ]
 
@@ -392,11 +457,42 @@ P_VALUES = [
 p_of = cache(mcnemar)
 
 
-def simulated(only_a, only_b, n, alpha=0.05, better=None):
+def simulated(only_a, only_b, n, alpha=0.05, better=None, tests=400):
     """The share of drawn tests with p below `alpha`, of those in which one of the two is better, if it is named."""
-    draws = np.random.default_rng(0).multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=400).tolist()
     told = {"a": lambda a, b: a > b, "b": lambda a, b: b > a, None: lambda a, b: True}[better]
-    return fmean(p_of(a, b) < alpha and told(a, b) for a, b, _ in draws)
+    return fmean(p_of(a, b) < alpha and told(a, b) for a, b in drawn(only_a, only_b, n, tests))
+
+
+def drawn(only_a, only_b, n, tests=400):
+    """(a alone, b alone) of each test."""
+    chances = [only_a, only_b, 1 - only_a - only_b]
+    return np.random.default_rng(0).multinomial(n, chances, size=tests)[:, :2].tolist()
+
+
+def by_normal(counts):
+    """The share of the tests that the normal approximation takes for a difference."""
+    return fmean(abs(a - b) > 1.96 * math.sqrt(a + b) for a, b in counts)
+
+
+def one_by_one(only_a, only_b, n):
+    """(a alone, b alone), drawn as if a question could be both."""
+    rng = np.random.default_rng(0)
+    return list(zip(rng.binomial(n, only_a, 400).tolist(), rng.binomial(n, only_b, 400).tolist()))
+
+
+def one_after_the_other(only_a, only_b, n):
+    """Right: b alone among the questions that a alone does not solve."""
+    rng = np.random.default_rng(1)
+    a = rng.binomial(n, only_a, 400)
+    b = rng.binomial(n - a, only_b / (1 - only_a))
+    return fmean(p_of(*counts) < 0.05 for counts in zip(a.tolist(), b.tolist()))
+
+
+def overlapping(only_a, only_b, n):
+    """Where a question is drawn for both, it is taken from both."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((400, n)) < only_a, rng.random((400, n)) < only_b
+    return list(zip((a & ~b).sum(1).tolist(), (b & ~a).sum(1).tolist()))
 
 
 SHARES_SHOWN = [
@@ -408,4 +504,10 @@ SHARES_SHOWN = [
     ("hardly any test", lambda a, b, n: max(0.2, simulated(a, b, n))),
     ("never differ", lambda a, b, n: simulated(a, b, n) if a + b else 1.0),
     ("use n", lambda a, b, n: simulated(a, b, 200)),
+    ("b alone solves all n", lambda a, b, n: simulated(a, b, n + 1)),
+    ("b alone solves all n", lambda a, b, n: by_normal(drawn(a, b, n))),
+    ("never both", lambda *given: fmean(p_of(*counts) < 0.05 for counts in one_by_one(*given))),
+    ("never both", lambda *given: fmean(p_of(*counts) < 0.05 for counts in overlapping(*given))),
+    ("400 or more", lambda a, b, n: simulated(a, b, n, tests=40)),
+    ("400 or more", lambda a, b, n: simulated(a, b, n, tests=100)),
 ]

@@ -5,6 +5,7 @@ Each is what a learner may well write; the table of all checks is in `test_check
 
 from __future__ import annotations
 
+import math
 import re
 from statistics import fmean
 
@@ -34,13 +35,22 @@ GOLDS = [
     ("ends or begins at its comma", lambda answer: re.search(r"####\s*(\d+)", answer)[1]),
     ("decimals are lost", lambda answer: re.search(r"-?\d+", gold()(answer))[0]),
     ("the sign", gold(strip=lambda text: text.strip(" -\n"))),
+    ("drop them all", lambda answer: answer.rpartition("####")[2].strip().replace(",", "", 1)),
+    ("change nothing else", lambda answer: f"{float(gold()(answer)):g}"),
+    ("the zero is lost", gold(strip=lambda text: text.strip().lstrip("0"))),
 ]
 
 # --- 00: the share of right answers
 
 
-def verdicts(questions, sampler, n, final=lambda t: t.final):
-    return [verify(final(t), q.gold, q.task).correct for t, q in zip(think(questions, sampler, n), questions)]
+def verdicts(questions, sampler, n, final=lambda t: t.final, gold=lambda q: q.gold, task=lambda q: q.task):
+    asked = zip(think(questions, sampler, n), questions)
+    return [verify(final(t), gold(q), task(q)).correct for t, q in asked]
+
+
+def by_text(questions, sampler, n):
+    """What each question text got: one that is asked again falls together with the first."""
+    return {q.text: v is True for q, v in zip(questions, verdicts(questions, sampler, n))}
 
 
 SHARES = [
@@ -64,7 +74,29 @@ SHARES = [
         "cannot be graded",
         lambda questions, sampler, n: fmean(v for v in verdicts(questions, sampler, n) if v is not None),
     ),
+    (
+        "gold of its own question",
+        lambda questions, *given: fmean(
+            v is True for v in verdicts(questions, *given, gold=lambda q: questions[0].gold)
+        ),
+    ),
+    ("not rounded", lambda *given: round(fmean(v is True for v in verdicts(*given)), 1)),
+    ("not rounded", lambda *given: round(fmean(v is True for v in verdicts(*given)), 2)),
+    ("rules of its own task", lambda *given: fmean(v is True for v in verdicts(*given, task=lambda q: "ledger"))),
+    ("in another spelling", lambda *given: fmean(boxes(t.final)[-1:] == [t.question.gold] for t in think(*given))),
+    ("more than once", lambda *given: fmean(by_text(*given).values())),
+    ("more than once", lambda questions, *given: sum(by_text(questions, *given).values()) / len(questions)),
+    (
+        "changes what it is given",
+        lambda questions, *given: fmean(map(bool, verdicts(questions, *given))) + drop(questions),
+    ),
 ]
+
+
+def drop(questions):
+    """Empties the list that it was given."""
+    return 0 * len([questions.pop() for _ in range(len(questions))])
+
 
 # --- 02: the loop over the rounds, and the note that one round hands to the next
 
@@ -101,6 +133,24 @@ def one_chat(question, sampler, num_rounds):
     return text
 
 
+def step_by_step(question, sampler, num_rounds):
+    """Every prompt says a word of its own."""
+
+    def told(chats):
+        return sampler([[*chat[:-1], chat[-1] | {"content": chat[-1]["content"] + "\nThink."}] for chat in chats])
+
+    return loop()(question, told, num_rounds)
+
+
+def question_grows(question, sampler, num_rounds):
+    note = None
+    for round in range(1, num_rounds + 1):
+        text = sampler([messages(question, round, num_rounds, note)])[0].text
+        note = read_answer(text) or NO_NOTE
+        question += f" {note}"
+    return text
+
+
 def unbatched(question, sampler, num_rounds):
     return sampler(messages(question, 1, num_rounds))[0].text
 
@@ -108,6 +158,10 @@ def unbatched(question, sampler, num_rounds):
 def first_answer(reply):
     found = re.search(r"<answer>(.*?)</answer>", reply, re.DOTALL)
     return found[1].strip() if found else ""
+
+
+def last_answered(texts):
+    return next((text for text in reversed(texts) if read_answer(text)), texts[-1])
 
 
 def until(done):
@@ -147,6 +201,15 @@ LOOPS = [
     ("lives for one round", loop(note=lambda text, old: read_answer(text) or old or NO_NOTE)),
     ("every round is asked", until(lambda text: "boxed" in text)),
     ("every round is asked", until(lambda text: not read_answer(text))),
+    ("even if it has no answer", loop(give=last_answered)),
+    ("even if it has no answer", loop(give=lambda texts: texts[-1] if read_answer(texts[-1]) else NO_NOTE)),
+    ("no word more", step_by_step),
+    ("no word more", question_grows),
+    ("with 5 there are five", loop(calls=lambda num_rounds: min(3, num_rounds))),
+    (
+        "changed on its way",
+        loop(note=lambda text, old: re.sub(r"\\boxed\{(.*?)\}", r"\1", read_answer(text) or NO_NOTE)),
+    ),
     ("my_think('How many?'", lambda question, sampler, num_rounds: messages(question.text, 1, num_rounds)),
     ("not at completion.finished", loop(trusted=lambda completion: completion.finished)),
     ("of two answers", loop(note=lambda text, old: first_answer(text) or NO_NOTE)),
@@ -166,6 +229,20 @@ def found_answer(reply):
 def half_answer(reply):
     """An answer that was never closed is read to the end."""
     return reply.rpartition("<answer>")[2].partition("</answer>")[0].strip() if "<answer>" in reply else ""
+
+
+def dotted(note, dots="..."):
+    return note if len(note) <= MAX_NOTE else note[: MAX_NOTE - len(dots)] + dots
+
+
+def middle_out(note):
+    half = MAX_NOTE // 2
+    return note if len(note) <= MAX_NOTE else note[:half] + note[-half:]
+
+
+def whole_words(note):
+    """Cut at the last blank, if there is one."""
+    return note if len(note) <= MAX_NOTE else note[:MAX_NOTE].rsplit(" ", 1)[0]
 
 
 NOTES = [
@@ -191,6 +268,17 @@ NOTES = [
     ("several lines", lambda *given: memory(*given).partition("\n")[0]),
     ("keep the beginning", lambda reply, *given: (read_answer(reply) or memory(reply, *given))[-MAX_NOTE:]),
     ("re.DOTALL", lambda reply, finished, previous: found_answer(reply) or previous or NO_NOTE),
+    ("no dots", lambda reply, finished, previous: dotted(read_answer(reply) or previous or NO_NOTE)),
+    ("no dots", lambda reply, finished, previous: dotted(read_answer(reply) or previous or NO_NOTE, "…")),
+    ("first characters as they are", lambda reply, *given: middle_out(read_answer(reply) or memory(reply, *given))),
+    ("first characters as they are", lambda reply, *given: whole_words(read_answer(reply) or memory(reply, *given))),
+    (
+        "changed on its way",
+        lambda reply, *given: (read_answer(reply) or "").lower()[:MAX_NOTE] or memory(reply, *given),
+    ),
+    ("stays as it was", lambda reply, finished, previous: memory(reply, finished, previous[:100])),
+    ("stays as it was", lambda reply, finished, previous: memory(reply, finished, previous.partition("\n")[0])),
+    ("need not be there", lambda reply, *given: memory(reply if "</reasoning>" in reply else "", *given)),
 ]
 
 # --- 03: the rewards for format and for the right answer
@@ -217,6 +305,23 @@ def first_end(text):
     return 0 <= start < end and is_soft(text[start:])
 
 
+def from_the_end(text):
+    """Right: each tag before the one that follows it."""
+    end = len(text)
+    for tag in reversed(TAGS[:4]):
+        end = text.rfind(tag, 0, max(0, end))
+    return end >= 0
+
+
+ONE_LINE_ANSWER = r"<reasoning>[\s\S]*?</reasoning>[\s\S]*?<answer>\s*.*\s*</answer>"
+
+
+def any_answer_behind(text):
+    """It takes an `<answer>` behind the reasoning, and a complete one anywhere."""
+    end = re.search("<reasoning>.*?</reasoning>", text, re.DOTALL)
+    return end and read_answer(text) is not None and end.end() <= text.rfind("<answer>")
+
+
 FORMATS = [
     ("not a list", lambda text: format_reward([text], strict_weight=0.0)),
     ("newlines around the tags", from_match(lambda text: "\n</reasoning>\n" in text)),
@@ -238,6 +343,12 @@ FORMATS = [
     ("small letters", lambda text: 0.5 * is_soft(text.lower()) + 0.125 * tags_once(text.lower())),
     ("look on after </reasoning>", from_match(lambda text: in_order([text.find(tag) for tag in TAGS[:4]]))),
     ("look on after <reasoning>", from_match(first_end)),
+    ("find and not rfind", from_match(lambda text: in_order([text.rfind(tag) for tag in TAGS[:4]]))),
+    ("find and not rfind", from_match(lambda text: re.search(rf"{BLOCKS}(?!.*<)", text, re.DOTALL))),
+    ("many lines", from_match(lambda text: re.search(ONE_LINE_ANSWER, text))),
+    ("many lines", from_match(lambda text: re.search(BLOCKS[:-11] + ".{0,99}</answer>", text, re.DOTALL))),
+    ("a tag too", from_match(pattern(inside="(?:(?!<answer>).)*?"))),
+    ("no answer stands behind", from_match(any_answer_behind)),
 ]
 
 
@@ -272,6 +383,36 @@ def judged(rule):
         return bool(numbers) and rule(numbers, number(gold))
 
     return is_correct
+
+
+def compared(equal, claims=lambda found: found, pattern=r"\\boxed\{(.*?)\}", read=read_answer):
+    """Every claim is compared with the gold in this way; one that is no number is wrong."""
+
+    def is_correct(reply, gold):
+        answer = read(reply)
+        try:
+            found = [number(claim) for claim in claims(re.findall(pattern, answer or "") or [answer or ""])]
+        except ValueError:
+            return False
+        return bool(found) and all(equal(value, number(gold)) for value in found)
+
+    return is_correct
+
+
+def boxed_mean(reply, gold):
+    found = boxes(read_answer(reply) or "")
+    if not found[1:] or not all(re.fullmatch(r"[\d.]+", box) for box in found):
+        return verified(reply, gold)
+    return fmean(map(float, found)) == number(gold)
+
+
+def majority(reply, gold):
+    found = boxes(read_answer(reply) or "")
+    return sum(verified(claim, gold) for claim in found) > len(found) / 2 if found[1:] else verified(reply, gold)
+
+
+def verified(reply, gold):
+    return verify(reply, gold).correct
 
 
 def signed(reply, gold, pattern=r"\\boxed\{(.*?)\}", clean=lambda text: text, read=lambda text: text):
@@ -312,6 +453,26 @@ CORRECT = [
     ("hedge", lambda reply, gold: whole_text(read_answer(reply) or "", gold)),
     ("one claim", lambda reply, gold: len(boxes(read_answer(reply) or "")) == 1 and verify(reply, gold).correct),
     ("the last one", lambda reply, gold: bool(verify(reply.partition("</answer>")[0] + "</answer>", gold).correct)),
+    ("near is not equal", compared(lambda a, b: abs(a - b) < 0.02)),
+    ("no tolerance", compared(lambda a, b: math.isclose(a, b, rel_tol=1e-3))),
+    ("no tolerance", compared(lambda a, b: math.isclose(a, b, rel_tol=1e-6))),
+    ("no tolerance", compared(lambda a, b: abs(a - b) < 1e-3)),
+    ("no tolerance", compared(lambda a, b: round(a, 2) == round(b, 2))),
+    ("`nan`", compared(lambda a, b: not abs(a - b) > 1e-9)),
+    ("no majority", majority),
+    ("no mean", boxed_mean),
+    ("no two of three", compared(float.__eq__, claims=lambda found: found[:2])),
+    ("no two of three", compared(float.__eq__, claims=lambda found: found[-2:])),
+    ("no two of three", compared(float.__eq__, claims=lambda found: [found[0], found[-1]])),
+    ("an empty box", compared(float.__eq__, pattern=r"\\boxed\{([^}]+)\}")),
+    ("0 is a number", compared(lambda a, b: a != 0 and a == b)),
+    ("0 is a number", compared(float.__eq__, claims=lambda found: [claim or "0" for claim in found])),
+    ("only a complete one", compared(float.__eq__, read=lambda reply: read_answer(reply, True))),
+    (
+        "its first or its last line",
+        compared(float.__eq__, claims=lambda found: [claim.split("\n")[-1] for claim in found]),
+    ),
+    ("never closed", compared(float.__eq__, pattern=r"\\boxed\{([^}]*)")),
     ("ZeroDiv", lambda reply, gold: verify(reply, gold).correct or 1 / (read_answer(reply) != r"\boxed{many}") < 0),
 ]
 
@@ -346,6 +507,14 @@ def pooled(groups):
     return {length: float(len({v for of, g in groups if of == length for v in g}) == 1) for length, _ in groups}
 
 
+def merged(names, groups):
+    """The outcomes of questions of one name together."""
+    found = {}
+    for name, (length, group) in zip(names, groups):
+        found.setdefault(name, (length, []))[1].extend(group)
+    return list(found.values())
+
+
 SILENT = [
     ("with signal", lambda *given: by_length(outcomes(*given), lambda group: len(set(group)) > 1)),
     ("all wrong is as silent", lambda *given: by_length(outcomes(*given), all)),
@@ -363,6 +532,16 @@ SILENT = [
     ),
     ("share is 0.0", lambda *given: {length: share for length, share in by_length(outcomes(*given)).items() if share}),
     ("num_rounds rounds each", lambda qs, sampler, n, m: by_length(outcomes(qs, sampler, 1, m))),
+    (
+        "gold of its own question",
+        lambda qs, *given: by_length(outcomes(qs, *given, judge=lambda t: verified(t.final, qs[0].gold))),
+    ),
+    ("not rounded", lambda *given: {k: round(v, 2) for k, v in by_length(outcomes(*given)).items()}),
+    (
+        "rules of its own task",
+        lambda *given: by_length(outcomes(*given, judge=lambda t: verified(t.final, t.question.gold) is True)),
+    ),
+    ("more than once", lambda qs, *given: by_length(merged([q.text for q in qs], outcomes(qs, *given)))),
 ]
 
 # --- 07: a carry that saves a note from an unfinished reply, and the tokens that stopping early saves
@@ -416,6 +595,14 @@ SALVAGES = [
     ("even in a reply that ended", lambda *given: read_answer(given[0])[:MAX_NOTE] if given[1] else salvage(*given)),
     ("salvage its work too", lambda *given: (read_answer(given[0]) or NO_NOTE) if given[1] else salvage(*given)),
     ("beginning of a line", with_options(line=r"day (\w+) .*=(\d+)\n")),
+    ("no dots", lambda *given: dotted(salvage(*given, bound=None))),
+    ("first characters as they are", lambda *given: middle_out(salvage(*given, bound=None))),
+    ("of two answers", lambda reply, *given: first_answer(reply)[:MAX_NOTE] or salvage(reply, *given)),
+    ("changed on its way", lambda reply, *given: (read_answer(reply) or "").lower() or salvage(reply, *given)),
+    ("changed on its way", with_options(bound=100)),
+    ("stays as it was", lambda reply, finished, previous: salvage(reply, finished, " ".join(previous.split()))),
+    ("leaves the note as it was", lambda reply, *given: salvage(reply if "\n" in reply else reply + "\n", *given)),
+    ("first line of a reply", lambda reply, *given: salvage(reply if reply[:3] != "day" else "." + reply, *given)),
 ]
 
 
@@ -443,6 +630,9 @@ HALVES = [
     ("comes back unchanged", halving(other="")),
     ("comes back unchanged", halving(other=NO_NOTE)),
     ("comes back unchanged", halving(form=r"(\d+) (.*)")),
+    ("comes back unchanged", lambda note, part: halving()(note.strip(), part)),
+    ("comes back unchanged", lambda note, part: halving()(note.lower(), part)),
+    ("comes back unchanged", lambda note, part: halving()(note.partition("\n")[0], part)),
     ("raised KeyError", lambda note, part: dict(zip(("total", "day"), note.split(" ", 1)))[part]),
 ]
 
@@ -460,6 +650,16 @@ def saving(
     return tokens_saved
 
 
+def tokens(reply):
+    return reply.tokens
+
+
+def after_the_box(trajectory):
+    """Right: the replies before which a note was boxed."""
+    notes = [reply.carried for reply in trajectory.replies]
+    return [reply for i, reply in enumerate(trajectory.replies) if any(map(boxes, notes[:i]))]
+
+
 SAVINGS = [
     ("saves nothing", saving(seen=lambda reply: boxes(read_answer(reply.text) or ""), after=0)),
     ("give 0, not None", lambda trajectory: saving()(trajectory) or None),
@@ -472,4 +672,7 @@ SAVINGS = [
     ("tokens, not rounds", saving(count=len)),
     ("reply.tokens", saving(count=lambda replies: sum(reply.tokens + reply.prompt_tokens for reply in replies))),
     ("a box in the reasoning", saving(seen=lambda reply: reply.carried and boxes(reply.text))),
+    ("read reply.carried", saving(seen=lambda reply: reply.carried and boxes(read_answer(reply.text) or ""))),
+    ("not digits only", saving(seen=lambda reply: re.search(r"\\boxed\{\d+\}", reply.carried))),
+    ("a round that was cut off", saving(count=lambda replies: sum(r.tokens for r in replies if r.finished))),
 ]

@@ -61,8 +61,8 @@ def run(name: str, function: Callable[..., Any], cases: Sequence[Case]) -> Resul
     """Run a learner's function on hard cases, print the verdict in one line and return it.
 
     "not yet": the function reads none of its arguments and gives None or `...`, or it raised NotImplementedError. "not
-    quite": a case failed, its mistake is named; or the function raised. Floats are compared to 1e-6, tensors and arrays
-    as lists.
+    quite": a case failed, its mistake is named; or the function raised, or changed its arguments. Floats are compared
+    to 1e-6, tensors and arrays as lists.
     """
     result = _judge(name, _Watched(name, function), cases)
     print(result)
@@ -70,21 +70,27 @@ def run(name: str, function: Callable[..., Any], cases: Sequence[Case]) -> Resul
 
 
 class _Watched:
-    """The learner's function: its last call and what came of it, and whether it has ever given anything or raised."""
+    """The learner's function: its last call and what came of it, and whether it has ever given anything or raised.
+
+    `changed` is the first call after which an argument is no longer what it was.
+    """
 
     def __init__(self, name: str, function: Callable[..., Any]):
         self.name, self.function = name, function
         self.wrote = self.raised = False
-        self.last = name
+        self.last, self.changed = name, ""
 
     def __call__(self, *args: Any) -> Any:
-        call = f"{self.name}({', '.join(shown(value, SHOWN // 2) for value in args)})"  # before anything changes them
+        given = [_text(value) for value in args]
+        call = f"{self.name}({', '.join(_cut(text, SHOWN // 2) for text in given)})"
         try:
             value = self.function(*args)
         except Exception:
             self.raised, self.last = True, f"{call} raised"
             raise
         self.wrote = self.wrote or not (value is None or value is ...)
+        if not self.changed and given != [_text(value) for value in args]:
+            self.changed = call
         self.last = f"{call} gives {shown(value)}, and that raises"
         return value
 
@@ -118,6 +124,8 @@ def _judge(name: str, watched: _Watched, cases: Sequence[Case]) -> Result:
         return Result(name, "not quite", f"{name} gives None every time: {hint}")
     if failed:
         return Result(name, "not quite", _mistake(*failed[0]))
+    if watched.changed:
+        return Result(name, "not quite", f"{watched.changed} changes what it is given: make a new value of it instead")
     return Result(name, "ok", f"{name} passes {len(cases)} hard cases")
 
 
@@ -173,7 +181,10 @@ def named(known: Sequence[tuple[Any, str]], otherwise: str) -> Callable[[Any], s
 
 def shown(value: Any, most: int = SHOWN) -> str:
     """A value in one line of at most `most` characters, floats rounded."""
-    text = _text(value)
+    return _cut(_text(value), most)
+
+
+def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

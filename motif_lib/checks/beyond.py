@@ -6,10 +6,21 @@ from collections.abc import Callable
 
 from motif_lib.carry import MAX_NOTE, Carry
 from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.loop import LONG_NOTE, TWO_ANSWERS
+from motif_lib.checks.rounds import TOO_LONG
 from motif_lib.protocol import NO_NOTE, reply_text
 from motif_lib.records import Question, Reply, Trajectory
 
 CUT = "<reasoning>\n=12\nday one buys 5=17\nday two loses 3=14\nday three finds 5=1"  # the budget ended inside 19
+OTHERS = (  # notes that are not of the form `47 after day four`
+    "47 so far",
+    "day four is done",
+    "47 after day four, 3 left",
+    "47 after day four\n3 left",
+    "some after day two",
+    "",
+    " Ann has  47 ",
+)
 LONG = ["day eleven finds 9=104", "day twelve loses 97=7"]
 
 
@@ -29,6 +40,12 @@ def check_salvage(function: Carry) -> Result:
                 "an answer that is closed counts, even if the reply was cut after it",
                 lambda f: f(reply_text("=12\nday one buys 5=17", "17 so far") + "\nday", False, ""),
                 "17 so far",
+            ),
+            Case("of two answers the last one counts", lambda f: f(TWO_ANSWERS, True, ""), "note 2"),
+            Case(
+                "the answer has changed on its way: hand it on as it stands, all its lines, blanks and capitals",
+                lambda f: f(reply_text("=12", LONG_NOTE), True, ""),
+                LONG_NOTE,
             ),
             Case(_line, lambda f: f(CUT, False, ""), "14 after day two"),
             Case(
@@ -58,8 +75,18 @@ def check_salvage(function: Carry) -> Result:
             ),
             Case(
                 "what was cut before its first whole line leaves the note as it was",
-                lambda f: f("<reasoning>\n=1", False, "14 after day four"),
-                "14 after day four",
+                lambda f: [f(reply, False, "14 after day four") for reply in ("<reasoning>\n=1", "day one buys 5=1")],
+                ["14 after day four"] * 2,
+            ),
+            Case(
+                "the note before stays as it was: all its lines, blanks and capitals",
+                lambda f: f("<reasoning>\n=1", False, LONG_NOTE),
+                LONG_NOTE,
+            ),
+            Case(
+                "the first line of a reply may be one of work: with re.MULTILINE, ^ is there too",
+                lambda f: f("day one buys 5=17\nday two lo", False, ""),
+                "17 after day one",
             ),
             Case(
                 "new work replaces the old note",
@@ -76,6 +103,11 @@ def check_salvage(function: Carry) -> Result:
                 "of a long answer keep the beginning, answer[:MAX_NOTE]",
                 lambda f: f(reply_text("", "1" + "7" * 3 * MAX_NOTE), True, "")[:2],
                 "17",
+            ),
+            Case(
+                "the note is not answer[:MAX_NOTE]: keep its first characters as they are, and put no dots behind them",
+                lambda f: f(reply_text("", TOO_LONG), True, ""),
+                TOO_LONG[:MAX_NOTE],
             ),
         ],
     )
@@ -101,7 +133,7 @@ def check_part_of(function: Callable[[str, str], str]) -> Result:
         Case("a total may have one digit or three", lambda f: f("7 after day one", "total"), "7"),
         Case("a total may have one digit or three", lambda f: f("105 after day twelve", "day"), "after day twelve"),
     ]
-    for note in (box, NO_NOTE, "47 so far", "day four is done", "47 after day four, 3 left", "some after day two", ""):
+    for note in (box, NO_NOTE, *OTHERS):
         cases += [Case(vague, _asked(note, part), note) for part in ("total", "day")]
     return run("part_of", function, cases)
 
@@ -150,6 +182,11 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
                 lambda f: f(_trajectory(total, total, "", reasoning=box)),
                 0,
             ),
+            Case(
+                "read reply.carried: what a carry strategy hands on need not be the reply's own answer",
+                lambda f: [f(_trajectory(total, total, "", answer=box)), f(_trajectory(box, total, "", answer=total))],
+                [0, 50],
+            ),
             Case("a box in the note of round 2 saves round 3", lambda f: f(_trajectory(total, box, "")), 30),
             Case(
                 "neither a word nor half a box is one: `boxes` lists the whole boxes of a note",
@@ -161,6 +198,11 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
                 lambda f: f(_trajectory(r"so it is \boxed{14}, checked", total, "")),
                 50,
             ),
+            Case(
+                "a box holds what it likes, not digits only: let `boxes` find it",
+                lambda f: f(_trajectory(r"\boxed{\frac{7}{2}}", total, "")),
+                50,
+            ),
             Case("a single round has nothing to save", lambda f: f(_trajectory("")), 0),
         ],
     )
@@ -170,6 +212,7 @@ def _rounds(got: object) -> str:
     known: dict[object, str] = {
         100: "the round that writes the box has to be paid: count the rounds after it",
         40: "stop at the first boxed note, not at the last",
+        60: "a round that was cut off has cost its tokens too: count every round after the first boxed note",
         70: "this begins two rounds after the boxed note: the round that follows it is saved too",
         3: "count tokens, not rounds",
         990: "count reply.tokens, what was written; the prompts are not asked for",
@@ -178,11 +221,12 @@ def _rounds(got: object) -> str:
     return known.get(got, "add up the tokens of all rounds after the first boxed note")
 
 
-def _trajectory(*notes: str, reasoning: str = "=12") -> Trajectory:
-    """Rounds of 10, 20, 30 ... tokens that carry these notes; the last reply is always boxed."""
+def _trajectory(*notes: str, reasoning: str = "=12", answer: str | None = None) -> Trajectory:
+    """Rounds of 10, 20, 30 ... tokens that carry these notes, or answer something else; the last reply is always boxed,
+    and the third was cut off."""
     replies = []
     for round, note in enumerate(notes, 1):
         last = round == len(notes)
-        text = reply_text(reasoning, r"\boxed{14}" if last else note)
-        replies.append(Reply(round, [], text, note, True, prompt_tokens=100 * round, tokens=10 * round))
+        text = reply_text(reasoning, r"\boxed{14}" if last else answer or note)
+        replies.append(Reply(round, [], text, note, round != 3, prompt_tokens=100 * round, tokens=10 * round))
     return Trajectory(Question("Ann has 12 apples.", "14"), tuple(replies))

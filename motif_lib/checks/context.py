@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from motif_lib.checks.base import Case, Result, run
+from motif_lib.checks.base import Case, Result, named, run
 
 
 def check_room(function: Callable[[int, int, int], int]) -> Result:
@@ -18,6 +18,12 @@ def check_room(function: Callable[[int, int, int], int]) -> Result:
             Case(_window_ends, lambda f: f(290, 64, 320), 30),
             Case("a prompt longer than the window leaves 0 tokens, not less", lambda f: f(350, 64, 320), 0),
             Case("a prompt that fills the window to the last token leaves 0", lambda f: f(320, 64, 320), 0),
+            Case("the budget ends the reply here: the window would leave 70 tokens", lambda f: f(250, 64, 320), 64),
+            Case(
+                "other models have other windows and budgets: take all three from the arguments",
+                lambda f: [f(1_000, 4_096, 8_192), f(6_000, 4_096, 8_192), f(10, 64, 40)],
+                [4_096, 2_192, 30],
+            ),
         ],
     )
 
@@ -52,6 +58,19 @@ def check_cache_bytes(function: Callable[[Any, int, int], int]) -> Result:
                 2 * 3 * 5 * 7 * 11 * 4,
             ),
             Case("no token, no memory", lambda f: f(_config(layers=3, heads=25, kv_heads=5, size=175), 0, 2), 0),
+            Case(
+                named(
+                    [
+                        (
+                            2 * 4 * 3 * 11 * 5 * 4,
+                            "num_key_value_heads is the number of KV heads itself: do not divide it",
+                        )
+                    ],
+                    "take every size from `config`: another model has others",
+                ),
+                lambda f: f(_config(layers=4, heads=6, kv_heads=2, size=66), 5, 4),
+                2 * 4 * 2 * 11 * 5 * 4,
+            ),
         ],
     )
 
@@ -76,6 +95,7 @@ def _cache(got: Any) -> str:
 def check_shortest_window(function: Callable[[Any, int, int], int]) -> Result:
     """`function(costs, steps, rounds)`: fewest tokens of a window in which the rounds finish all steps."""
     costs, other = _costs(38, 7, 9, 18, 10), _costs(30, 5, 4, 11, 6)
+    short, long = _costs(4, 1, 1, 1, 1), _costs(1_000, 7, 9, 18, 10)
     return run(
         "shortest_window",
         function,
@@ -93,6 +113,10 @@ def check_shortest_window(function: Callable[[Any, int, int], int]) -> Result:
                 201,
             ),
             Case("take the tokens from `costs`: other models have others", lambda f: f(other, 10, 2), 115),
+            Case("a short problem needs a short window: begin with 1 token", lambda f: f(short, 2, 2), 9),
+            Case(
+                "a long problem needs a long window: search on until nothing is lost", lambda f: f(long, 18, 3), 1_208
+            ),
         ],
     )
 

@@ -33,6 +33,11 @@ def check_interval(function: Callable[[int, int], tuple[float, float]]) -> Resul
             Case(_wilson, lambda f: [*_rounded(f(250, 500)), *_rounded(f(2, 30))], [0.4563, 0.5437, 0.0185, 0.2132]),
             Case("for 0 of 30 the Wilson interval goes from 0 to 0.1135", lambda f: _rounded(f(0, 30)), [0.0, 0.1135]),
             Case("30 of 30 is the mirror image of 0 of 30", lambda f: _rounded(f(30, 30)), [0.8865, 1.0]),
+            Case(
+                "the formula is the same for few questions and for many",
+                lambda f: [*_rounded(f(1, 3)), *_rounded(f(1990, 2000))],
+                [0.0615, 0.7923, 0.9908, 0.9973],
+            ),
         ],
     )
 
@@ -107,6 +112,17 @@ def check_p_value(function: Callable[[Verdicts, Verdicts], float]) -> Result:
                 lambda f: f([None] * 6, [True] * 6),
                 0.03125,
             ),
+            Case(
+                "a question on which both are None tells nothing: both are wrong there",
+                lambda f: f([None] * 4 + [False] * 6, [None] * 4 + [True] * 6),
+                0.03125,
+            ),
+            Case("few differences are a test too: 4 of 4 give 0.125", lambda f: f([False] * 4, [True] * 4), 0.125),
+            Case(
+                "many differences too: take the exact test, not the chi-square approximation",
+                lambda f: f([True] * 10 + [False] * 20, [False] * 10 + [True] * 20),
+                0.09873714670538905,
+            ),
         ],
     )
 
@@ -123,6 +139,21 @@ def check_share_shown(function: Callable[[float, float, int], float]) -> Result:
             Case("where no model is better, hardly any test may say so", lambda f: _near(f(0.1, 0.1, 200), 0.03), 0.03),
             Case("two that never differ show nothing: p is 1", lambda f: float(f(0.0, 0.0, 50)), 0.0),
             Case("a few questions show less: use n", lambda f: _near(f(0.05, 0.15, 60), 0.31), 0.31),
+            Case(
+                "b alone solves all n: p is 0.0625 for 5 of 5, 0.03125 for 6 of 6; draw n questions, and ask `mcnemar`",
+                lambda f: [float(f(0.0, 1.0, n)) for n in (4, 5, 6)],
+                [0.0, 0.0, 1.0],
+            ),
+            Case(
+                _together,
+                lambda f: _near(f(0.875, 0.125, 6), 0.45),
+                0.45,
+            ),
+            Case(
+                "so few tests are luck: draw 400 or more",
+                lambda f: _fewest([float(f(0.5, 0.2, n)) for n in range(20, 26)]) >= 200,
+                True,
+            ),
         ],
     )
 
@@ -130,6 +161,17 @@ def check_share_shown(function: Callable[[float, float, int], float]) -> Result:
 def _near(got: float, exact: float) -> float:
     """The exact share where a simulation with 400 tests comes near it (within three standard errors), else `got`."""
     return exact if abs(got - exact) < 0.08 else got
+
+
+def _together(got: float) -> str:
+    if got < 0.3:
+        return "a question is solved by a alone or by b alone, never both: draw the counts together, not one by one"
+    return "draw n questions for each test, and 400 tests or more"
+
+
+def _fewest(shares: list[float]) -> int:
+    """The fewest tests that can have given these shares; 200 if it takes as many or more."""
+    return next((n for n in range(1, 200) if all(abs(n * x - round(n * x)) < 1e-6 for x in shares)), 200)
 
 
 def _shown(got: float) -> str:

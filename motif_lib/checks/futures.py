@@ -1,14 +1,12 @@
-r"""Checks of notebook 03 on the core of MOTIF: k futures of each begun reply, and the mean of their outcomes.
+"""Check of notebook 03 on the core of MOTIF, k futures of each begun reply; the library's own is `rounds.branch`.
 
-The library's own are `rounds.branch` and, for the mean, `rewards.future.mean_outcome`. Scripted samplers give every
-draw a number of its own, so that two futures that share a draw are seen to share it.
+Scripted samplers give every draw a number of its own, so that two futures that share a draw are seen to share it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import cycle
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
@@ -18,7 +16,6 @@ from motif_lib.samplers.base import Chat, Sampler, ScriptedSampler
 
 Begun = Sequence[Trajectory]
 Branch = Callable[[Begun, Sampler, int, int], Sequence[Sequence[Trajectory]]]
-Rewards = Callable[[Begun, Sampler, int, int], Sequence[float | None]]
 
 ROUND = re.compile(r"^Round (\d+) of (\d+)\.", re.MULTILINE)
 NOTE = re.compile(r"<progress>\n(.*)\n</progress>", re.DOTALL)
@@ -120,6 +117,11 @@ def check_branch(function: Branch) -> Result:
                 [[3, 3]],
             ),
             Case(
+                "with n=1 the reply that was begun is the last one: nothing is left to sample",
+                lambda f: [{len(t.replies) for group in rolled(f, n=1)[0] for t in group}, rolled(f, n=1)[1]],
+                [{1}, []],
+            ),
+            Case(
                 "two replies may be equal: each of them has a list with k futures of its own",
                 of_twins,
                 ([2, 2], 4),
@@ -166,72 +168,3 @@ def _draws(got: Any) -> str:
         ([[2, 1]] * 3, "the futures share their last round: each samples its own"),
     ]
     return named(known, "every future samples its own replies")(got)
-
-
-def check_future_reward(function: Rewards) -> Result:
-    """`function(begun, sampler, k, n)`: for each begun trajectory the mean outcome of its own k futures, or None."""
-    drawn = {"note a": "2111", "note b": "1222", "note c": "2222"}
-    known = [
-        ([6.0, 2.0, 8.0], "this is the sum of the outcomes: it grows with k; take the mean"),
-        ([0.75, 0.25, 1.0], "this is the share of right answers: an outcome is points, 2 or 0; take their mean"),
-        ([3.0, 1.0, 4.0], "an outcome is 2 or 0 already, the points of a right or wrong answer: no factor on top"),
-        ([2.0, 2.0, 2.0], "0 is an outcome: leave out None only, and take the mean, not the best outcome"),
-        ([0.0, 0.0, 2.0], "this is the worst outcome: what counts is how often the futures succeed"),
-        ([0.0, 2.0, 2.0], "only one future of each reply counts here: take the mean of all k"),
-        ([2.0, 0.0, 2.0], "take the mean of all k outcomes: no median, no vote, no single one"),
-        ([4 / 3, 4 / 3, 4 / 3], "this is the mean over all replies: each reply has the mean of its own k futures"),
-        (4 / 3, "one reward for each reply, not one for all of them"),
-        ([1.0, 1.0, 2.0], "this is the mean of a whole group: each reply has the mean of its own k futures"),
-        ([1.5, 0.5, 0.0], "each future is graded by the gold of its own question"),
-        ([0.0, 0.0, 0.0], "round 1 has not answered yet: grade the last reply of each future, not the begun one"),
-        ([[0.0, 2.0, 2.0, 2.0], [2.0, 0.0, 0.0, 0.0], [2.0] * 4], "these are the outcomes: now take their means"),
-    ]
-    return run(
-        "my_rewards",
-        function,
-        [
-            Case(
-                named(known, "the reward of a reply is the mean outcome of its own k futures"),
-                lambda f: judged(f, drawn)[0],
-                [1.5, 0.5, 2.0],
-            ),
-            Case(
-                "k and n are arguments: with k=3 divide by 3, and with n=2 round 2 is the last",
-                lambda f: judged(f, {"note a": "112", "note b": "212", "note c": "222"}, k=3, n=2)[0],
-                [4 / 3, 2 / 3, 2.0],
-            ),
-            Case(
-                "the futures end in round n, whatever n is: give it on",
-                lambda f: judged(f, drawn, n=4)[1],
-                [(2, 4), (3, 4), (4, 4)],
-            ),
-            Case(
-                "all k futures end wrong: the reward is 0.0, and None only where nothing can be graded",
-                lambda f: judged(f, {"note a": "2"}, STARTS[:1])[0],
-                [0.0],
-            ),
-            Case(
-                "no outcome can be graded: nobody knows how good the reply is, so its reward is None and not 0",
-                lambda f: judged(f, drawn, [begun("?", "unknown", "note a"), STARTS[1]])[0],
-                [None, 0.5],
-                broken="an outcome is None where the gold cannot be read: leave it out before you take the mean",
-            ),
-        ],
-    )
-
-
-def judged(
-    function: Rewards, drawn: dict[str, str], starts: Begun = STARTS, k: int = 4, n: int = 3
-) -> tuple[Any, list[tuple[int, int]]]:
-    """A learner's rewards where the futures of each note end in these digits, in turn; and the rounds that were asked.
-
-    Every round hands on the note it was given, so that the last one still knows whose future it is.
-    """
-    turns, rounds = {note: cycle(answers) for note, answers in drawn.items()}, set()
-
-    def answer(chat: Chat) -> str:
-        note, round, total = asked(chat)
-        rounds.add((round, total))
-        return reply_text("work", note if round < total else rf"\boxed{{{next(turns.get(note, cycle('0')))}}}")
-
-    return function(starts, ScriptedSampler(answer), k, n), sorted(rounds)

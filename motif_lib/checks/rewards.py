@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
-from motif_lib.checks.futures import check_branch, check_future_reward
+from motif_lib.checks.futures import check_branch
+from motif_lib.checks.outcomes import check_future_reward
 from motif_lib.protocol import REPLY_TAGS, reply_text
 
 __all__ = ["check_branch", "check_format_reward", "check_future_reward", "check_is_correct"]
 PERFECT = reply_text("one\ntwo", r"\boxed{5}")
+THREE_BOXES = [" ".join(rf"\boxed{{{n}}}" for n in numbers) for numbers in ("556", "565", "655", "46")]
 
 
 def check_format_reward(function: Callable[[str], float]) -> Result:
@@ -66,6 +68,7 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
                 lambda f: f("<reasoning>1 < 2</reasoning><answer>b < c</answer>"),
                 1.0,
             ),
+            Case("an answer may have many lines too", lambda f: f(reply_text("one", "5\n" * 100)), 1.0),
             Case("a block may be empty: .* and not .+", lambda f: f("".join(REPLY_TAGS)), 1.0),
             Case("a tag is written in small letters: <ANSWER> is none", lambda f: f(one_line.upper()), 0.0),
             Case(
@@ -86,8 +89,23 @@ def check_format_reward(function: Callable[[str], float]) -> Result:
                 lambda f: f(f"</reasoning>{one_line}"),
                 0.875,
             ),
+            Case(
+                "what follows the two blocks does not undo them: look for the first of each tag, find and not rfind",
+                lambda f: f(f"{one_line}<reasoning>"),
+                0.875,
+            ),
             Case("a block that was never closed is no block", lambda f: f("<reasoning>a</reasoning><answer>b"), 0.375),
+            Case(
+                "no answer stands behind the reasoning: one is before it, and that behind it was never closed",
+                lambda f: f(f"{wrong_order}<answer>"),
+                0.375,
+            ),
             Case("nor is a reasoning that was never closed", lambda f: f("<reasoning>a<answer>b</answer>"), 0.375),
+            Case(
+                "what is inside a block may be anything, a tag too: then only this tag's 0.125 is lost",
+                lambda f: f("<reasoning>an <answer> comes later</reasoning><answer>b</answer>"),
+                0.875,
+            ),
             Case("an empty text earns nothing", lambda f: f(""), 0.0),
         ],
     )
@@ -123,6 +141,11 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
                 False,
             ),
             Case("5.01 is not 5: near is not equal", lambda f: f(boxed("5.01"), "5"), False),
+            Case(
+                "5.0001 is not 5, nor is 10000001 10000000: compare exactly, with no tolerance to speak of",
+                lambda f: [f(boxed("5.0001"), "5"), f(boxed("10000001"), "10000000")],
+                [False, False],
+            ),
             *map(respelled, (" 1000 ", "1000.0", "1,000")),
             Case(spelling, lambda f: f(boxed("1000"), "1,000"), True, spelling),
             Case(
@@ -152,9 +175,37 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
                 False,
                 broken="a box that is no number is a wrong claim, not an error",
             ),
+            Case(
+                "every box is a claim, and all have to be the gold number: no majority, no mean, no two of three",
+                lambda f: [f(reply_text("x", claims), "5") for claims in THREE_BOXES],
+                [False] * len(THREE_BOXES),
+            ),
+            Case(
+                "an empty box is a claim too, and a wrong one: do not skip it",
+                lambda f: f(reply_text("x", r"\boxed{} \boxed{5}"), "5"),
+                False,
+                broken="an empty box is a wrong claim, not an error",
+            ),
+            Case(
+                "0 is a number like any other, and an empty box or answer is none",
+                lambda f: [f(boxed("0"), "0"), f(boxed(""), "0"), f(reply_text("x", ""), "0")],
+                [True, False, False],
+                broken=wrong,
+            ),
             Case("the same number in two boxes is one claim", lambda f: f(boxed(r"5} = \boxed{5.0"), "5"), True),
             Case("of two answers the last one counts", lambda f: f(boxed("6") + boxed("5"), "5"), True),
+            Case(
+                "the last answer was cut off: only a complete one counts, as read_answer(reply) gives it",
+                lambda f: f(r"<reasoning>x</reasoning><answer>\boxed{5}", "5"),
+                False,
+                broken="read_answer gives None for a reply without an answer",
+            ),
             Case(wrong, lambda f: f(boxed("many"), "5"), False, wrong),
+            Case(
+                "float reads `nan` as a number, and no comparison with it holds: it is a wrong claim",
+                lambda f: f(boxed("nan"), "5"),
+                False,
+            ),
             Case(
                 "an answer without a box is a claim itself",
                 lambda f: [f(reply_text("x", "5"), "5"), f(reply_text("x", "6"), "5")],
@@ -166,6 +217,13 @@ def check_is_correct(function: Callable[[str, str], bool]) -> Result:
                 [False] * 3,
                 broken=wrong,
             ),
+            Case(
+                "without a box the whole text is the claim, not its first or its last line",
+                lambda f: [f(reply_text("x", "5\n6"), gold) for gold in ("5", "6")],
+                [False] * 2,
+                broken=wrong,
+            ),
+            Case("a box that was never closed is no box", lambda f: f(reply_text("x", r"\boxed{5"), "5"), False, wrong),
             Case(
                 "keep the sign: -5 is a number, and it is not 5",
                 lambda f: [f(boxed("-5"), "-5"), f(boxed("-5"), "5")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
@@ -32,6 +33,12 @@ def check_gold_of(function: Callable[[str], str]) -> Result:
             ),
             Case("the sign is lost: an answer may be negative", lambda f: f("3 - 8\n#### -5"), "-5"),
             Case("the decimals are lost: an answer need not be whole", lambda f: f("5 / 2\n#### 2.5"), "2.5"),
+            Case(
+                "a number may have two commas: drop them all, and change nothing else",
+                lambda f: f("A million and more.\n#### 1,234,567"),
+                "1234567",
+            ),
+            Case("the zero is lost: drop commas and white space, no digits", lambda f: f("5 - 5\n#### 0"), "0"),
         ],
     )
 
@@ -90,11 +97,12 @@ def _cost(got: Any) -> str:
 def check_share_right(function: Share) -> Result:
     """`function(questions, sampler, num_rounds)`: the share of the questions whose final answer is right."""
     ungraded = [Question("0 and what is 7?", "7", task="ledger"), Question("1 and what?", "a few", task="ledger")]
+    three = [Question(f"{i} and what?", gold) for i, gold in enumerate(("7", "8", "7"))]
     return run(
         "share_right",
         function,
         [
-            Case(_share, lambda f: f(ASKED, ScriptedSampler(_last_box), 1), 0.6),
+            Case(_share, lambda f: f([*ASKED], ScriptedSampler(_last_box), 1), 0.6),
             Case(
                 "ask in num_rounds rounds: give it to think",
                 lambda f: [_replies(f, n) for n in (1, 3)],
@@ -102,7 +110,7 @@ def check_share_right(function: Share) -> Result:
             ),
             Case(
                 "the final answer counts, trajectory.final: a box in an earlier round does not",
-                lambda f: [f(ASKED, ScriptedSampler(_first_box), 3), f(ASKED, ScriptedSampler(_last_box), 3)],
+                lambda f: [f([*ASKED], ScriptedSampler(box), 3) for box in (_first_box, _last_box)],
                 [0.0, 0.6],
             ),
             Case(
@@ -110,8 +118,30 @@ def check_share_right(function: Share) -> Result:
                 lambda f: f(ungraded, ScriptedSampler(_last_box), 1),
                 0.5,
             ),
+            Case(_golds, lambda f: f(three, ScriptedSampler(_last_box), 1), 2 / 3),
+            Case(
+                "the same number in another spelling is right: let `verify` compare, not `==`",
+                lambda f: f([Question("7.0 and what is 7?", "7")], _turns("7.0"), 1),
+                1.0,
+            ),
+            Case(
+                "each question is graded by the rules of its own task: give question.task to `verify`",
+                lambda f: f([Question("Where?", "(1, 2)", task="math500")], _turns("(1, 2)"), 1),
+                1.0,
+            ),
+            Case(
+                "a question may stand in the list more than once: it counts each time",
+                lambda f: f([ASKED[0]] * 3, _turns("7", "7", "8"), 1),
+                2 / 3,
+            ),
         ],
     )
+
+
+def _turns(*answers: str) -> ScriptedSampler:
+    """A sampler that boxes these answers in turn, whatever it is asked."""
+    turns = cycle(answers)
+    return ScriptedSampler(lambda chat: reply_text("work", rf"\boxed{{{next(turns)}}}"))
 
 
 def _round(chat: Chat) -> tuple[int, bool]:
@@ -131,7 +161,7 @@ def _first_box(chat: Chat) -> str:
 
 def _replies(function: Share, num_rounds: int) -> int:
     sampler = ScriptedSampler(_last_box)
-    function(ASKED, sampler, num_rounds)
+    function([*ASKED], sampler, num_rounds)
     return sum(sampler.calls)
 
 
@@ -147,4 +177,13 @@ _share = named(
         ),
     ],
     "count the questions whose final answer is right, and divide by the number of questions",
+)
+
+_golds = named(
+    [
+        (1 / 3, "each answer is compared with the gold of its own question"),
+        (0.7, "give the share as it is, not rounded"),
+        (0.67, "give the share as it is, not rounded"),
+    ],
+    "each question has a gold of its own; count the right ones, and divide by the number of questions",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from motif_lib.checks.base import Case, Result, named, run
@@ -53,6 +54,11 @@ def check_groups_without_signal(function: Callable[..., float]) -> Result:
                 [0.0] * len(UNEQUAL),
             ),
             Case("rewards that differ a little do differ: their order teaches", lambda f: f([1.0, 1.001], 2), 0.0),
+            Case(
+                "equal rewards may have a spread of 1e-16, as their mean is rounded: compare the rewards themselves",
+                lambda f: [f([reward] * m, m) for reward, m in ((0.7, 7), (0.1, 3))],
+                [1.0, 1.0],
+            ),
         ],
     )
 
@@ -65,7 +71,10 @@ def _shares(got: Any) -> str:
         ([1.0, 0.0, 0.0, 0.25], "a group that is wrong throughout teaches as little as one that is right throughout"),
         ([1.0, 1.0, 0.0, 0.5], "a group is m rewards that follow each other, not every m-th one"),
         ([1.0, 1.0, 0.0, 0.0], "look at each group by itself: a group is m rewards that follow each other"),
-        ([1.0, 1.0, 0.0, 1.0], "give the share of the groups, not their number"),
+        (
+            [1.0, 1.0, 0.0, 1.0],
+            "give the share of the groups, not their number (or is the list sorted? That mixes groups)",
+        ),
     ]
     floats = [float(value) for value in got]
     return named(known, "count the groups whose m rewards are all equal, and divide by the number of groups")(floats)
@@ -73,6 +82,8 @@ def _shares(got: Any) -> str:
 
 def check_silent_by_length(function: Silent) -> Result:
     """`function(questions, sampler, num_rounds, m)`: by length, the share of questions with m equal outcomes."""
+    east = Question("Where?", r"\text{east}", task="math500", length=4)
+    turns = cycle((r"\boxed{\text{east}}", r"\boxed{\text{west}}"))
     return run(
         "silent_by_length",
         function,
@@ -101,15 +112,30 @@ def check_silent_by_length(function: Silent) -> Result:
                 lambda f: f(_asked("9 rr", "4 rw", "9 rw", "4 wr"), scripted(), 1, 2),
                 {9: 0.5, 4: 0.0},
             ),
+            Case(
+                _golds,
+                lambda f: f(_asked("4 rr", "4 ww", "4 ww", golds=("7", "17", "8")), scripted(), 1, 2),
+                {4: 2 / 3},
+            ),
+            Case(
+                "each question is graded by the rules of its own task: give question.task to `verify`",
+                lambda f: f([east], ScriptedSampler(lambda chat: reply_text("work", next(turns))), 1, 2),
+                {4: 0.0},
+            ),
+            Case(
+                "a question may stand in the list more than once: it is asked m times, and counts, each time",
+                lambda f: f(_asked("4 rrrw") * 2, scripted(), 1, 2),
+                {4: 0.5},
+            ),
         ],
     )
 
 
-def _asked(*scripts: str) -> list[Question]:
+def _asked(*scripts: str, golds: Sequence[str] = ()) -> list[Question]:
     """Questions whose text says how long they are and how their trajectories end."""
     return [
-        Question(f"{i} {script}", "7", id=str(i), task="ledger", length=int(script.split()[0]))
-        for i, script in enumerate(scripts)
+        Question(f"{i} {script}", gold, id=str(i), task="ledger", length=int(script.split()[0]))
+        for i, (script, gold) in enumerate(zip(scripts, golds or cycle("7")))
     ]
 
 
@@ -152,3 +178,13 @@ def _silent(got: Any) -> str:
     return named(known, "for each length: the questions whose m outcomes are all equal, by the number of questions")(
         got
     )
+
+
+_golds = named(
+    [
+        ({4: 1.0}, "each answer is compared with the gold of its own question"),
+        ({4: 0.7}, "give the shares as they are, not rounded"),
+        ({4: 0.67}, "give the shares as they are, not rounded"),
+    ],
+    "each question has a gold of its own: its m outcomes say whether it is silent",
+)
