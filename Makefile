@@ -45,7 +45,7 @@ notebooks: .venv/test.done
 recorded: .venv/notebook.done
 	$(BIN)/motif demo --out runs/demo
 	$(BIN)/motif experiment --out runs/experiment --seeds 3
-	for grid in questions losses longer; do $(BIN)/motif ablate $$grid --out runs/$$grid --seeds 4 || exit; done
+	for grid in questions losses longer notes; do $(BIN)/motif ablate $$grid --out runs/$$grid --seeds 4 || exit; done
 	$(BIN)/python -m motif_lib.studies.recorded runs
 
 # The executed notebooks, the teacher's kit and the API as a static site in build/site; a warning is an error.

@@ -58,6 +58,7 @@ def test_one_switch_at_a_time_is_turned():
         SHORT: STOP,
         "multi_objective_aggregation=normalize_then_sum, scale_rewards=group": "scale_rewards=group",
         "loss_type=grpo, importance_sampling_level=sequence": "loss_type=grpo",
+        "carry=summarise, trained_tokens=reasoning": "carry=summarise",
     }
 
 

@@ -5,7 +5,7 @@
 runs/demo         from `motif demo`: settings, metrics, traces, adapters and every reply of the evaluation
 runs/experiment   from `motif experiment`: one line for each seed, method and number of questions, table, figure
 runs/questions    from `motif ablate`: one line for each seed and cell, table, figure
-runs/losses, runs/longer    from `motif ablate losses` and `motif ablate longer`: the same
+runs/losses, runs/longer, runs/notes    from `motif ablate` with that name: the same
 
 `real-model` stays as it is: it comes from `motif_lib.studies.real_model`, with a model that the package does not have.
 """
