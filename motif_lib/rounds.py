@@ -79,8 +79,9 @@ def ask_notes(trajectories: Sequence[Trajectory], sampler: Sampler, num_rounds: 
 def summary_prompt(trajectory: Trajectory, num_rounds: int, carry: Carry) -> Chat | None:
     """The chat that asks for the note of the trajectory's last reply; None if no call is to write it."""
     chat, done = chat_of(carry), trajectory.replies
-    waits = chat and done and len(done) < num_rounds and done[-1].summary is None
-    return chat(trajectory, num_rounds) if waits else None
+    if chat is None or not done or len(done) >= num_rounds or done[-1].summary:
+        return None
+    return chat(trajectory, num_rounds)
 
 
 def add_summary(trajectory: Trajectory, prompt: Chat, summary: Completion, carry: Carry) -> Trajectory:

@@ -70,6 +70,7 @@ def format_reward(
     >>> format_reward(["<reasoning>2 + 3</reasoning><answer>5</answer>", "<reasoning>2 + 3, and th"])
     [1.5, 0.125]
     """
-    before = [NO_REASONING * note for note in is_note or [False] * len(completions)]
-    texts = [start + completion_text(completion) for start, completion in zip(before, completions, strict=True)]
+    texts = [completion_text(completion) for completion in completions]
+    if is_note:
+        texts = [NO_REASONING * note + text for note, text in zip(is_note, texts, strict=True)]
     return [strict_weight * is_strict(t) + soft_weight * is_soft(t) + tag_weight * tags_once(t) for t in texts]
