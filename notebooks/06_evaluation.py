@@ -408,7 +408,8 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # do not, 16, 15 and 15 %. Every interval holds all the others. The note looks useful, 13 against 8 % without it:
 # paired, that is +5 points [-2, +12]. What the rounds surely change is the price: 178, 288 and 417 tokens a question.
 # The model follows the protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is
-# arithmetic in words. That is the place where training would have to begin (docs/real_models.md).
+# arithmetic in words. A cold start and 14 steps of RL make more replies follow the format, 94.0 % after 81.5 %; strict
+# accuracy in two rounds goes from 13 to 18 %, paired +5 points [-4, +14]: not shown either (docs/real_models.md).
 
 # %% [markdown]
 # > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500

@@ -88,3 +88,20 @@ def test_what_the_pages_say_of_the_real_model_is_in_its_lines():
     rows = {row[1]: row[2:] for row in gains(before, after).rows}
     assert rows["replies in format"] == ("81.5", "90.5", "+9.0", "[+2.7, +15.0]", "0.0054")
     assert rows["strict accuracy"][:3] == ("13.0", "16.0", "+3.0")
+
+
+def test_what_the_pages_say_of_a_little_rl_is_in_its_lines():
+    """Format is shown to rise from the untrained model on, accuracy is not, and RL alone changes nothing for sure."""
+    untrained, cold, rl = (
+        read_answered(RECORDED / REAL_MODEL / f"{name}.jsonl") for name in ("untrained", "cold-start", "rl")
+    )
+    assert table(rl).rows[0][:4] == ("2 rounds", "18.0 [11.7, 26.7]", "19.0 [12.5, 27.8]", "262")
+    by_all = {row[1]: row[2:6] for row in gains(untrained, rl).rows if row[0].startswith("2 rounds")}
+    assert by_all["replies in format"] == ("81.5", "94.0", "+12.5", "[+5.7, +18.8]")
+    assert by_all["strict accuracy"] == ("13.0", "18.0", "+5.0", "[-4.1, +13.9]")
+    assert by_all["lenient accuracy"] == ("15.0", "19.0", "+4.0", "[-4.9, +12.7]")
+    by_rl = {row[1]: row[4:6] for row in gains(cold, rl).rows}
+    assert by_rl["replies in format"] == ("+3.5", "[-1.5, +8.4]") and by_rl["strict accuracy"] == (
+        "+2.0",
+        "[-5.5, +9.4]",
+    )
