@@ -409,7 +409,8 @@ display(table(read_answered(RECORDED / "real-model" / "untrained.jsonl")))
 # paired, that is +5 points [-2, +12]. What the rounds surely change is the price: 178, 288 and 417 tokens a question.
 # The model follows the protocol, with a readable note in 84 of 90 finished first replies; what it cannot do is
 # arithmetic in words. A cold start and 14 steps of RL make more replies follow the format, 94.0 % after 81.5 %; strict
-# accuracy in two rounds goes from 13 to 18 %, paired +5 points [-4, +14]: not shown either (docs/real_models.md).
+# accuracy in two rounds goes from 13 to 18 %, paired +5 points [-4, +14]: not shown either, and one round then solves
+# 18 % too (docs/real_models.md).
 
 # %% [markdown]
 # > **Known by heart?** A benchmark on the web may be in the training data. Given the first 60 % of each MATH-500

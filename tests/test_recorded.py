@@ -97,6 +97,8 @@ def test_what_the_pages_say_of_a_little_rl_is_in_its_lines():
     )
     assert table(rl).rows[0][:4] == ("2 rounds", "18.0 [11.7, 26.7]", "19.0 [12.5, 27.8]", "262")
     by_all = {row[1]: row[2:6] for row in gains(untrained, rl).rows if row[0].startswith("2 rounds")}
+    assert table(rl).rows[1][:4] == ("1 round", "18.0 [11.7, 26.7]", "20.0 [13.3, 28.9]", "137")
+    assert ("replies in format", "62.0", "89.0") in [row[1:4] for row in gains(untrained, rl).rows]
     assert by_all["replies in format"] == ("81.5", "94.0", "+12.5", "[+5.7, +18.8]")
     assert by_all["strict accuracy"] == ("13.0", "18.0", "+5.0", "[-4.1, +13.9]")
     assert by_all["lenient accuracy"] == ("15.0", "19.0", "+4.0", "[-4.9, +12.7]")
