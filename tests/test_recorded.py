@@ -81,11 +81,12 @@ def test_what_the_pages_say_of_the_real_model_is_in_its_lines():
     """Notes in 90 % of finished first replies and boxes in 80 % of last ones, before any training;
     and a cold start after which significantly more replies are in format."""
     before, after = (read_answered(RECORDED / REAL_MODEL / f"{name}.jsonl") for name in ("untrained", "cold-start"))
-    assert {row.question for row in before} == {row.question for row in after} and len(after) == 100
+    assert {row.question for row in before} == {row.question for row in after} and len(after) == 200
     shown = {row[0]: row for row in table(before).rows}
     assert shown["2 rounds"][1:] == ("13.0 [7.8, 21.0]", "15.0 [9.3, 23.3]", "288", "84 of 90", "96 of 97")
     assert [shown[way][1][:4] for way in ("1 round", "3 rounds", "2 rounds, no note")] == ["11.0", "15.0", "8.0 "]
-    rows = {row[1]: row[2:] for row in gains(before, after).rows}
+    rows = {row[1]: row[2:] for row in gains(before, after).rows if row[0] == "2 rounds, 100 questions"}
+    assert table(after).rows[1][:3] == ("1 round", "13.0 [7.8, 21.0]", "16.0 [10.1, 24.4]")
     assert rows["replies in format"] == ("81.5", "90.5", "+9.0", "[+2.7, +15.0]", "0.0054")
     assert rows["strict accuracy"][:3] == ("13.0", "16.0", "+3.0")
 
@@ -96,13 +97,17 @@ def test_what_the_pages_say_of_a_little_rl_is_in_its_lines():
         read_answered(RECORDED / REAL_MODEL / f"{name}.jsonl") for name in ("untrained", "cold-start", "rl")
     )
     assert table(rl).rows[0][:4] == ("2 rounds", "18.0 [11.7, 26.7]", "19.0 [12.5, 27.8]", "262")
-    by_all = {row[1]: row[2:6] for row in gains(untrained, rl).rows if row[0].startswith("2 rounds")}
+    by_all = {row[1]: row[2:6] for row in gains(untrained, rl).rows if row[0] == "2 rounds, 100 questions"}
     assert table(rl).rows[1][:4] == ("1 round", "18.0 [11.7, 26.7]", "20.0 [13.3, 28.9]", "137")
     assert ("replies in format", "62.0", "89.0") in [row[1:4] for row in gains(untrained, rl).rows]
+    assert [row[:2] for row in table(rl).rows[2:]] == [
+        ("2 rounds, no note", "16.0 [10.1, 24.4]"),
+        ("2 rounds, another note", "12.0 [7.0, 19.8]"),
+    ]
     assert by_all["replies in format"] == ("81.5", "94.0", "+12.5", "[+5.7, +18.8]")
     assert by_all["strict accuracy"] == ("13.0", "18.0", "+5.0", "[-4.1, +13.9]")
     assert by_all["lenient accuracy"] == ("15.0", "19.0", "+4.0", "[-4.9, +12.7]")
-    by_rl = {row[1]: row[4:6] for row in gains(cold, rl).rows}
+    by_rl = {row[1]: row[4:6] for row in gains(cold, rl).rows if row[0] == "2 rounds, 100 questions"}
     assert by_rl["replies in format"] == ("+3.5", "[-1.5, +8.4]") and by_rl["strict accuracy"] == (
         "+2.0",
         "[-5.5, +9.4]",
