@@ -114,7 +114,9 @@ def experiment(out: Out = Path("runs/experiment"), seeds: Seeds = 3, jobs: Jobs 
 
 @app.command()
 def ablate(
-    grid: Annotated[str, typer.Argument(help="`questions`, `losses`, `longer`, `notes`, or a YAML.")] = "questions",
+    grid: Annotated[
+        str, typer.Argument(help="`questions`, `losses`, `longer`, `notes`, or a YAML file.")
+    ] = "questions",
     out: Out = Path("runs/questions"),
     seeds: Seeds = 3,
     jobs: Jobs = None,

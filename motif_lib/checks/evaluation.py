@@ -144,11 +144,7 @@ def check_share_shown(function: Callable[[float, float, int], float]) -> Result:
                 lambda f: [float(f(0.0, 1.0, n)) for n in (4, 5, 6)],
                 [0.0, 0.0, 1.0],
             ),
-            Case(
-                _together,
-                lambda f: _near(f(0.875, 0.125, 6), 0.45),
-                0.45,
-            ),
+            Case(_together, lambda f: _near(f(0.875, 0.125, 6), 0.45), 0.45),
             Case(
                 "so few tests are luck: draw 400 or more",
                 lambda f: _fewest([float(f(0.5, 0.2, n)) for n in range(20, 26)]) >= 200,

@@ -1,4 +1,4 @@
-r"""Check of notebook 03 on the reward of MOTIF, the mean outcome of a reply's futures.
+"""Check of notebook 03 on the reward of MOTIF, the mean outcome of a reply's futures.
 
 The library's own is `rewards.future.mean_outcome`.
 """

@@ -69,7 +69,7 @@ def check_budget(args: Any) -> None:
 
 
 def check_carry(args: Any, carry: Any) -> None:
-    """Refuse what a call of its own for the notes has no part in."""
+    """Refuse settings under which a call that writes the notes would be trained on nothing."""
     asks, trained = bool(chat_of(carry)), args.trained_tokens
     check(
         not (asks and trained == "note" and args.credit == "first"),

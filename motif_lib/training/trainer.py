@@ -56,7 +56,7 @@ class MotifTrainer(GRPOTrainer):
         reward_funcs: rewards beside the MOTIF reward, in TRL's contract or as `reward(texts, **columns)`
             (`own_rewards`); by default the format reward, which they replace.
         carry: what passes between rounds; a note that takes more than half of what the window leaves beside a reply is
-            cut, and its end is kept. A call that writes a note (`carry.asks`) is trained too, as a reply is, but with
+            cut, and its end is kept. A call that writes a note (`carry.asks`) is trained as a reply is, unless
             `credit="first"` or `trained_tokens="reasoning"`.
         eval_dataset: as `train_dataset`, or a dict of them. An evaluation asks every question from round 1, whatever
             `credit` says, and leaves no traces.
@@ -226,6 +226,7 @@ class MotifTrainer(GRPOTrainer):
         return {"start": start, "is_note": bool(note), "prompt": note or next_prompt(start, self.args.num_rounds)}
 
     def _goes_on(self, start: Trajectory) -> bool:
+        """Is there a call to train: a note that is waited for, or a next round?"""
         n = self.args.num_rounds
         return bool(summary_prompt(start, n, self.carry)) or not ended(start, n, self.stop)
 
