@@ -213,6 +213,7 @@ FUTURES = [
     ("divide by 3", rewarded(lambda row: sum(row) / 4)),
     ("k and n are arguments", lambda begun, sampler, k, n: rewarded(fmean)(begun, sampler, 4, n)),
     ("whatever n is", lambda begun, sampler, k, n: rewarded(fmean)(begun, sampler, k, min(n, 3))),
+    ("whatever n is", lambda begun, sampler, k, n: rewarded(fmean)(begun, sampler, k, min(n, 4))),
     ("None and not 0", rewarded(lambda row: fmean(value or 0.0 for value in row))),
     ("leave it out", rewarded(fmean)),
     ("not by k", rewarded(lambda row: None if mean_outcome(row) is None else sum(filter(None, row)) / len(row))),

@@ -395,6 +395,7 @@ INTERVALS = [
     ("below 0", lambda k, n: wilson_by_hand(k, n, centred=False)),
     ("the middle", lambda k, n: wald(k, n) if 0 < k < n else wilson_by_hand(k, n)),
     ("for many", lambda k, n: wald(k, n) if n >= 1_000 else wilson_by_hand(k, n)),
+    ("for many", lambda k, n: (max(wilson_by_hand(k, n)[0], 0.001) if k else 0.0, wilson_by_hand(k, n)[1])),
     ("for few", lambda k, n: (0.0 if k <= 1 else wilson_by_hand(k, n)[0], wilson_by_hand(k, n)[1])),
 ]
 

@@ -594,6 +594,11 @@ SALVAGES = [
     ("look further back", with_options(line=r"^day (\w+) .*=(\d+)\n(?:day.*)?\Z")),
     ("even in a reply that ended", lambda *given: read_answer(given[0])[:MAX_NOTE] if given[1] else salvage(*given)),
     ("salvage its work too", lambda *given: (read_answer(given[0]) or NO_NOTE) if given[1] else salvage(*given)),
+    ("a line without one is none", with_options(line=r"^day (\w+) .*?(\d+)\n")),
+    (
+        "more than a few days",
+        lambda reply, *given: salvage(reply.replace("day five", "DAY").replace("day six", "DAY"), *given),
+    ),
     ("beginning of a line", with_options(line=r"day (\w+) .*=(\d+)\n")),
     ("no dots", lambda *given: dotted(salvage(*given, bound=None))),
     ("first characters as they are", lambda *given: middle_out(salvage(*given, bound=None))),
@@ -675,4 +680,5 @@ SAVINGS = [
     ("read reply.carried", saving(seen=lambda reply: reply.carried and boxes(read_answer(reply.text) or ""))),
     ("not digits only", saving(seen=lambda reply: re.search(r"\\boxed\{\d+\}", reply.carried))),
     ("a round that was cut off", saving(count=lambda replies: sum(r.tokens for r in replies if r.finished))),
+    ("six rounds", saving(count=lambda replies: sum(r.tokens for r in replies if r.tokens != 50))),
 ]

@@ -21,6 +21,7 @@ OTHERS = (  # notes that are not of the form `47 after day four`
     "",
     " Ann has  47 ",
 )
+SIX = "".join(f"day {day} finds 1={n}\n" for n, day in enumerate(("one", "two", "three", "four", "five", "six"), 13))
 LONG = ["day eleven finds 9=104", "day twelve loses 97=7"]
 
 
@@ -73,6 +74,12 @@ def check_salvage(function: Carry) -> Result:
                 lambda f: f("<reasoning>\n=12\nday one buys 5=17\non holiday two loses 3=14\n", False, ""),
                 "17 after day one",
             ),
+            Case(
+                "a line of work holds its total behind a =: a line without one is none, look further back",
+                lambda f: f("<reasoning>\n=12\nday one buys 5=17\nday two rests 3\n", False, ""),
+                "17 after day one",
+            ),
+            Case("a reply may hold more than a few days of work", lambda f: f(SIX, False, ""), "18 after day six"),
             Case(
                 "what was cut before its first whole line leaves the note as it was",
                 lambda f: [f(reply, False, "14 after day four") for reply in ("<reasoning>\n=1", "day one buys 5=1")],
@@ -203,6 +210,7 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
                 lambda f: f(_trajectory(r"\boxed{\frac{7}{2}}", total, "")),
                 50,
             ),
+            Case("six rounds are as good as three", lambda f: f(_trajectory(box, *[total] * 4, "")), 200),
             Case("a single round has nothing to save", lambda f: f(_trajectory("")), 0),
         ],
     )

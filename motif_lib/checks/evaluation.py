@@ -35,8 +35,8 @@ def check_interval(function: Callable[[int, int], tuple[float, float]]) -> Resul
             Case("30 of 30 is the mirror image of 0 of 30", lambda f: _rounded(f(30, 30)), [0.8865, 1.0]),
             Case(
                 "the formula is the same for few questions and for many",
-                lambda f: [*_rounded(f(1, 3)), *_rounded(f(1990, 2000))],
-                [0.0615, 0.7923, 0.9908, 0.9973],
+                lambda f: [*_rounded(f(1, 3)), *_rounded(f(1990, 2000)), *_rounded(f(1, 2000))],
+                [0.0615, 0.7923, 0.9908, 0.9973, 0.0001, 0.0028],
             ),
         ],
     )

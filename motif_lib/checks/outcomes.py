@@ -70,8 +70,8 @@ def check_future_reward(function: Rewards) -> Result:
             ),
             Case(
                 "the futures end in round n, whatever n is: give it on",
-                lambda f: judged(f, drawn, n=4)[1],
-                [(2, 4), (3, 4), (4, 4)],
+                lambda f: judged(f, drawn, n=6)[1],
+                [(2, 6), (3, 6), (4, 6), (5, 6), (6, 6)],
             ),
             Case(
                 "all k futures end wrong: the reward is 0.0, and None only where nothing can be graded",
