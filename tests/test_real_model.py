@@ -118,6 +118,8 @@ def test_all_ways_are_asked_and_written_without_the_questions(tmp_path):
     assert [json.loads(line)["question"] for line in text.splitlines()[:4]] == [q.id for q in QUESTIONS]
     assert "What is" not in text
     assert real_model.read_answered(tmp_path / "results.jsonl") == rows
+    again = real_model.run_real_model(QUESTIONS, lambda budget: ScriptedSampler(lambda chat: 1 / 0), tmp_path)
+    assert again == rows  # read, not asked again
     shown = {row[0]: row for row in real_model.table(rows).rows}
     assert shown["2 rounds"][4:] == ("3 of 3", "4 of 4") and shown["1 round"][4:] == ("-", "4 of 4")
 

@@ -3,8 +3,9 @@
     python -m motif_lib.studies.real_model MODEL --out runs/real-model
 
 The same test questions, greedy, in one, two and three rounds that share one budget; then the last of two rounds once
-more without a note, and with another question's. Each number of rounds is an evaluation in a folder of its own, so that
-a stopped run goes on. `results.jsonl` has a line for each question and way, with its row number instead of its text.
+more without a note, and with another question's. Each number of rounds is an evaluation in a folder of its own, and
+each of the last two ways a file, so that a stopped run goes on. `results.jsonl` has a line for each question and way,
+with its row number instead of its text.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from pathlib import Path
 from statistics import fmean
 
 from motif_lib.evaluate import Item, Report, evaluate
+from motif_lib.evaluate.bar import Bar
 from motif_lib.evaluate.note_probe import shuffled, with_note
 from motif_lib.evaluate.statistics import mean_estimate, paired_estimate, sign_flip
 from motif_lib.evaluate.store import Record, make_records, read_run, trajectory_of
 from motif_lib.files import write_text
 from motif_lib.protocol import NO_NOTE
-from motif_lib.records import Question, read_lines, to_lines
+from motif_lib.records import Question, Trajectory, read_lines, to_lines
 from motif_lib.rewards.format import is_strict
 from motif_lib.rounds import roll_out
 from motif_lib.samplers.base import Sampler
@@ -80,9 +82,20 @@ def run_real_model(
     notes = [record["replies"][0]["carried"] for record in asked]
     for kind, given in (("no note", [""] * len(notes)), ("another note", shuffled(notes))):
         begun = [with_note(trajectory_of(record), note) for record, note in zip(asked, given, strict=True)]
-        ended = roll_out(begun, sampler_of(TOTAL // 2), 2)
-        rows += rows_of(f"2 rounds, {kind}", make_records(ended, [0] * len(ended)))
+        rows += last_round(f"2 rounds, {kind}", begun, sampler_of(TOTAL // 2), out / f"{kind}.jsonl")
         write_text(out / "results.jsonl", to_lines(rows))
+    return rows
+
+
+def last_round(way: str, begun: Sequence[Trajectory], sampler: Sampler, path: Path) -> list[Answered]:
+    """The rows of trajectories of which the last of two rounds is missing; read, if the file has them."""
+    if path.exists():
+        return read_answered(path)
+    bar = Bar(len(begun), 0, 1, way, True)
+    with bar.bar, bar.batch(len(begun)):
+        ended = roll_out(begun, sampler, 2)
+    rows = rows_of(way, make_records(ended, [0] * len(ended)))
+    write_text(path, to_lines(rows))
     return rows
 
 
