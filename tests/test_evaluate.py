@@ -71,6 +71,16 @@ def test_a_known_success_probability_gives_the_numbers_worked_out_by_hand():
     ]
 
 
+@pytest.mark.parametrize("cut, told", [(3, ["3 of 4 final replies were cut off: give a round more tokens."]), (2, [])])
+def test_replies_that_are_mostly_cut_off_are_told(cut, told, tmp_path):
+    """As those of a real model in the 60 tokens that are enough for motif-tiny."""
+    replies = {f"q{i}": [Completion("<reasoning>so", i >= cut, 60)] for i in range(4)}
+    report = evaluate([question(i) for i in range(4)], answering(replies), 1, path=tmp_path, progress=False)
+    assert report.warnings[1:] == Report.load(tmp_path).warnings[1:] == told
+    replies = {f"q{i}": [Completion("", False, 0)] for i in range(4)}  # no room is told apart
+    assert evaluate([question(i) for i in range(4)], answering(replies), 1, progress=False).cut == 0
+
+
 def test_several_samples_give_avg_pass_and_vote_worked_out_by_hand():
     replies = {
         "q0": [r"\boxed{1}", r"\boxed{1}", r"\boxed{1}"],

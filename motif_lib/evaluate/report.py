@@ -31,6 +31,7 @@ class Item:
         lenient: True also where only the last number of the final reply is right, in whatever format; where the gold
             is not a number, the strict verdict.
         lenient_answers: what was read for `lenient`: the answer of a correct sample, else the last number.
+        cut: the final reply reached its budget and has no end; empty where nobody knows.
     """
 
     question: Question
@@ -41,6 +42,7 @@ class Item:
     prompt_tokens: tuple[int, ...]
     lenient: tuple[bool, ...]
     lenient_answers: tuple[str | None, ...]
+    cut: tuple[bool, ...] = ()
 
     @property
     def hits(self) -> int:
@@ -140,6 +142,11 @@ class Report(Shown):
         return sum(reason == store.NO_ROOM for item in self.items for reason in item.reasons)
 
     @property
+    def cut(self) -> int:
+        """Samples whose final reply was cut off at its budget."""
+        return sum(map(sum, (item.cut for item in self.items)))
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader of the accuracy must know."""
         warnings, width = [], self.accuracy.width
@@ -152,6 +159,8 @@ class Report(Shown):
             warnings.append(f"{self.ungradable} of {self._replies} answers cannot be graded: counted as wrong.")
         if self.no_room:
             warnings.append(f"{self.no_room} of {self._replies} prompts do not fit the window: counted as wrong.")
+        if 2 * self.cut > self._replies:
+            warnings.append(f"{self.cut} of {self._replies} final replies were cut off: give a round more tokens.")
         return warnings
 
     @property
@@ -193,6 +202,7 @@ def _item(records: Sequence[store.Record]) -> Item:
         tuple(trajectory.prompt_tokens for trajectory in trajectories),
         tuple(correct for correct, _ in lenient),
         tuple(answer for _, answer in lenient),
+        tuple(last["tokens"] > 0 and not last["finished"] for last in (record["replies"][-1] for record in records)),
     )
 
 
