@@ -295,7 +295,7 @@ probe.table()
 # *What came out:* read it line by line. *Empty* is what the last round can do alone: nothing, for it has no room for
 # eight steps. *Shuffled* is no better, so what a note says is what counts, not that there is a note. *Gold* minus *own*
 # is what better first rounds could gain, and that is nearly everything: own notes stand at day two, and two days and
-# four more make six, not eight.
+# four more make six, not eight. The line below the table says the same of *own*: every last reply was cut off.
 #
 # Now problems of 9 to 12 steps, which do not fit the window; three rounds of four steps can solve them. The gold note
 # states the total after eight steps.

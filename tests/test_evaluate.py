@@ -71,7 +71,9 @@ def test_a_known_success_probability_gives_the_numbers_worked_out_by_hand():
     ]
 
 
-@pytest.mark.parametrize("cut, told", [(3, ["3 of 4 final replies were cut off: give a round more tokens."]), (2, [])])
+@pytest.mark.parametrize(
+    "cut, told", [(3, ["3 of 4 final replies were cut off: give them more tokens, or more rounds."]), (2, [])]
+)
 def test_replies_that_are_mostly_cut_off_are_told(cut, told, tmp_path):
     """As those of a real model in the 60 tokens that are enough for motif-tiny."""
     replies = {f"q{i}": [Completion("<reasoning>so", i >= cut, 60)] for i in range(4)}

@@ -160,7 +160,9 @@ class Report(Shown):
         if self.no_room:
             warnings.append(f"{self.no_room} of {self._replies} prompts do not fit the window: counted as wrong.")
         if 2 * self.cut > self._replies:
-            warnings.append(f"{self.cut} of {self._replies} final replies were cut off: give a round more tokens.")
+            warnings.append(
+                f"{self.cut} of {self._replies} final replies were cut off: give them more tokens, or more rounds."
+            )
         return warnings
 
     @property
