@@ -127,6 +127,24 @@ def test_16_bit_weights_become_float32_where_the_processor_cannot_calculate_with
     assert load_model(str(folder))[0].dtype is getattr(torch, dtype) and said(capsys) == []
 
 
+@pytest.mark.parametrize("sampling", [True, False], ids=["sampler", "trainer"])
+def test_the_output_layer_of_16_bit_weights_gets_states_without_gaps(folder, random_model, monkeypatch, sampling):
+    """With gaps PyTorch copies the vocabulary's weights for every row; logits and gradients stay what they are."""
+    random_model.bfloat16().save_pretrained(folder)
+    capable(monkeypatch, "avx512_bf16")
+    seen, (model, tokenizer) = [], load_model(str(folder))
+    monkeypatch.setattr(model.lm_head, "forward", lambda x: seen.append(x) or torch.nn.functional.linear(x, weights))
+    weights = model.lm_head.weight
+    if sampling:
+        LocalSampler(model, tokenizer, 2)([messages(f"Ann has {i} eggs.", 1, 3) for i in range(4)])
+        assert seen[-2].shape == (4, 1, 32)
+    else:
+        ids = torch.randint(4, 99, (3, 9))
+        logits = model(input_ids=ids, logits_to_keep=4).logits
+        assert torch.equal(logits, model(input_ids=ids).logits[:, -4:]) and seen[0].shape == (3, 4, 32)
+    assert all(states.is_contiguous() for states in seen)
+
+
 def test_16_bit_weights_stay_where_float32_does_not_fit(folder, random_model, monkeypatch, capsys):
     import psutil
 

@@ -8,7 +8,6 @@ one loads on the other. An Unsloth model keeps its cache to itself: `samplers.ch
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from motif_lib.files import PACKAGE, damage, first_line
 from motif_lib.models import unsloth as gpu
 from motif_lib.models.chat import prepare
+from motif_lib.models.cpu import for_cpu
 from motif_lib.models.folders import TINY as TINY
 from motif_lib.models.folders import check_model, read_settings
 from motif_lib.runtime import check
@@ -24,11 +24,6 @@ from motif_lib.runtime import check
 TINY_FOLDER = PACKAGE / "assets" / TINY
 OTHER_SIZES = "the weights have other sizes; name its own base as the model"
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]  # reference code
-
-INSTRUCTIONS = {  # what a processor needs to calculate with a type: x86, then ARM
-    "bfloat16": ("avx512_bf16", "amx_bf16", "bf16"),
-    "float16": ("avx512_fp16", "amx_fp16", "fp16_arith"),
-}
 
 
 def resolve(name: str) -> str:
@@ -109,36 +104,7 @@ def _load(source: str, revision: str | None) -> tuple[Any, Any]:
     )
     if info["missing_keys"]:
         raise ValueError(f"its files lack {some(info['missing_keys'])}: download the model again")
-    return model.to("cuda") if gpu.has_cuda() else widened(model), tokenizer
-
-
-def widened(model: Any) -> Any:
-    """A model for the CPU: in float32, and it says so, if the processor cannot calculate with the 16-bit type.
-
-    There float32 reads prompts two to three times as fast and decodes 32 replies nearly twice as fast; only one reply
-    alone comes a fifth slower. Packed weights stay, and those that would not fit the memory.
-    """
-    import psutil
-
-    given = str(model.dtype).removeprefix("torch.")
-    if given not in INSTRUCTIONS or has_instructions(given) or getattr(model, "is_quantized", False):
-        return model
-    needed, free = 4 * model.num_parameters(), psutil.virtual_memory().available
-    size = f"{needed / 1e9:.1f} GB"
-    if needed > free:
-        said = f"{given} is slow on this processor, but float32 needs {size} and {free / 1e9:.1f} GB are free"
-        print(said, file=sys.stderr)
-        return model
-    print(f"loaded in float32, {size}: this processor cannot calculate with {given}", file=sys.stderr)
-    return model.float()
-
-
-def has_instructions(dtype: str) -> bool:
-    """Can this processor calculate with a 16-bit type, or does it convert each number? Unknown counts as no."""
-    import torch
-
-    can = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.9 has none
-    return any(can.get(name) for name in INSTRUCTIONS[dtype])
+    return model.to("cuda") if gpu.has_cuda() else for_cpu(model), tokenizer
 
 
 def attention_for(config: Any) -> str | None:
