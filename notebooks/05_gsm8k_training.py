@@ -459,11 +459,12 @@ print("\n".join(answers(results)))
 # ### And GSM8K?
 #
 # A model of three billion parameters wants a GPU, see section 5. A small real one was tried on a CPU core, as it comes,
-# in float32: Qwen2.5-Coder-0.5B-Instruct. In two rounds of 300 tokens it boxes the right answer to 13 of 100 GSM8K test
-# questions ([notebook 06](06_evaluation.ipynb), section 7). Is there anything to learn from? It was asked 50 easy
-# training questions, four times each at temperature 0.7: 40 of 200 trajectories were right, and in 25 of the 50 groups
-# some were right and some wrong. So there is. A cold start and 14 steps of RL later 18 of the 100 are right: too few
-# questions to show a difference (docs/real_models.md).
+# in bfloat16: Qwen2.5-Coder-0.5B-Instruct. In two rounds of 300 tokens it boxes the right answer to 10 of 100 GSM8K
+# test questions ([notebook 06](06_evaluation.ipynb), section 7). Is there anything to learn from? It was asked 50 easy
+# training questions, four times each at temperature 0.7: 33 of 200 trajectories were right, and in 19 of the 50 groups
+# some were right and some wrong. So there is. After a cold start 14 of the 100 are right, and 12 steps of RL later 18:
+# too few questions to show a difference. In one round of 600 it is 11 before and 21 after, which is one, but most of it
+# may be the box (docs/real_models.md).
 #
 # ## 5. The same on a GPU
 #
