@@ -129,7 +129,7 @@ def test_16_bit_weights_become_float32_where_the_processor_cannot_calculate_with
 
 @pytest.mark.parametrize("sampling", [True, False], ids=["sampler", "trainer"])
 def test_the_output_layer_of_16_bit_weights_gets_states_without_gaps(folder, random_model, monkeypatch, sampling):
-    """With gaps PyTorch copies the vocabulary's weights for every row; logits and gradients stay what they are."""
+    """With gaps PyTorch copies the vocabulary's weights for every row; the logits stay what they are."""
     random_model.bfloat16().save_pretrained(folder)
     capable(monkeypatch, "avx512_bf16")
     seen, (model, tokenizer) = [], load_model(str(folder))

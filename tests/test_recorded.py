@@ -10,7 +10,7 @@ import pytest
 
 from motif_lib.carry import progress_note
 from motif_lib.evaluate import Report, regrade
-from motif_lib.evaluate.statistics import mean_estimate
+from motif_lib.evaluate.statistics import mean_estimate, paired_estimate
 from motif_lib.evaluate.store import read_run, trajectory_of
 from motif_lib.rounds import next_prompt
 from motif_lib.studies.real_model import gains, read_answered, table
@@ -121,11 +121,36 @@ def whole(share):
 
 def test_the_page_has_what_training_did():
     models = [lines(name) for name in TRAINED]
+    assert all(set(model) == WAYS for model in models)
     assert all(set(rows) == set(models[0]["2 rounds"]) for model in models for rows in model.values())
     for key, title, form, ways in CELLS:
         for way in ways:
-            values = [f"{mean(model, way, key):{form}}" if way in model else "" for model in models]
+            values = [f"{mean(model, way, key):{form}}" for model in models]
             assert f"| {title}: {way} | {' | '.join(values)} |" in PAGE
+
+
+@pytest.mark.parametrize(
+    "before, after, ways, key",
+    [
+        ("untrained", "cold-start", ["2 rounds"] * 2, "formed"),
+        ("untrained", "rl", ["1 round"] * 2, "correct"),
+        ("untrained", "rl", ["1 round"] * 2, "lenient"),
+        ("untrained", "rl", ["2 rounds"] * 2, "correct"),
+        ("cold-start", "rl", ["2 rounds"] * 2, "correct"),
+        ("cold-start", "cold-start", ["2 rounds, no note", "2 rounds"], "correct"),
+        ("rl", "rl", ["2 rounds, no note", "2 rounds"], "correct"),
+        ("cold-start", "cold-start", ["1 round", "3 rounds"], "correct"),
+        ("rl", "rl", ["1 round", "3 rounds"], "correct"),
+        ("untrained", "cold-start", ["2 rounds, no note"] * 2, "lenient"),
+    ],
+)
+def test_the_page_has_the_paired_differences(before, after, ways, key):
+    was, now = (lines(name)[way] for name, way in zip((before, after), ways, strict=True))
+    apart = paired_estimate(
+        [float(getattr(now[question], key)) - float(getattr(was[question], key)) for question in was]
+    )
+    found = " ".join(apart.points)
+    assert found in " ".join(PAGE.split()).replace(" points [", " [")
 
 
 def mean(model, way, key):

@@ -680,5 +680,5 @@ SAVINGS = [
     ("read reply.carried", saving(seen=lambda reply: reply.carried and boxes(read_answer(reply.text) or ""))),
     ("not digits only", saving(seen=lambda reply: re.search(r"\\boxed\{\d+\}", reply.carried))),
     ("a round that was cut off", saving(count=lambda replies: sum(r.tokens for r in replies if r.finished))),
-    ("six rounds", saving(count=lambda replies: sum(r.tokens for r in replies if r.tokens != 50))),
+    ("count them all", saving(count=lambda replies: sum(r.tokens for r in replies if r.tokens != 50))),
 ]

@@ -210,7 +210,11 @@ def check_tokens_saved(function: Callable[[Trajectory], int]) -> Result:
                 lambda f: f(_trajectory(r"\boxed{\frac{7}{2}}", total, "")),
                 50,
             ),
-            Case("six rounds are as good as three", lambda f: f(_trajectory(box, *[total] * 4, "")), 200),
+            Case(
+                "however many rounds follow the boxed note, count them all",
+                lambda f: f(_trajectory(box, *[total] * 4, "")),
+                200,
+            ),
             Case("a single round has nothing to save", lambda f: f(_trajectory("")), 0),
         ],
     )
